@@ -18,7 +18,7 @@ set(PERIPLEX_SANITIZE "" CACHE STRING "Sanitizers, as for -fsanitize=")
 
 add_library(periplex_options INTERFACE)
 target_compile_options(periplex_options INTERFACE
-  -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wno-sign-conversion -Wswitch-enum -Wnon-virtual-dtor
+  -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wno-sign-conversion -Wswitch -Wno-missing-designated-field-initializers -Wnon-virtual-dtor
   -Woverloaded-virtual -Wimplicit-fallthrough -Werror)
 target_include_directories(periplex_options INTERFACE ${CMAKE_SOURCE_DIR}/src)
 if(PERIPLEX_SANITIZE)

@@ -8,10 +8,10 @@
 ///
 /// Never write a check that bytes of a guest, a peer or a file can reach: what they get wrong is answered as the
 /// specification says. The fuzz targets are there to prove it.
-#define PERIPLEX_CHECK(condition)                                                                \
-  do {                                                                                           \
-    if (!(condition)) [[unlikely]] {                                                             \
+#define PERIPLEX_CHECK(condition)                                                                         \
+  do {                                                                                                    \
+    if (!(condition)) [[unlikely]] {                                                                      \
       std::fprintf(stderr, "periplex: broken assumption at %s:%d: %s\n", __FILE__, __LINE__, #condition); \
-      std::abort();                                                                              \
-    }                                                                                            \
+      std::abort();                                                                                       \
+    }                                                                                                     \
   } while (false)

@@ -16,10 +16,18 @@ enum class Level : std::uint8_t { debug, info, warning, error };
 void set_level(Level level);
 void write(Level level, std::string_view layer, std::string_view text);
 
-inline void debug(std::string_view layer, std::string_view text) { write(Level::debug, layer, text); }
-inline void info(std::string_view layer, std::string_view text) { write(Level::info, layer, text); }
-inline void warning(std::string_view layer, std::string_view text) { write(Level::warning, layer, text); }
-inline void error(std::string_view layer, std::string_view text) { write(Level::error, layer, text); }
+inline void debug(std::string_view layer, std::string_view text) {
+  write(Level::debug, layer, text);
+}
+inline void info(std::string_view layer, std::string_view text) {
+  write(Level::info, layer, text);
+}
+inline void warning(std::string_view layer, std::string_view text) {
+  write(Level::warning, layer, text);
+}
+inline void error(std::string_view layer, std::string_view text) {
+  write(Level::error, layer, text);
+}
 
 /// Lets `burst` messages pass per window, then counts what it swallows.
 ///

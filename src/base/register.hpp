@@ -38,7 +38,9 @@ struct Field {
   }
 };
 
-[[nodiscard]] consteval Field bit(std::string_view name, unsigned at, Access access) { return {name, at, at, access}; }
+[[nodiscard]] consteval Field bit(std::string_view name, unsigned at, Access access) {
+  return {name, at, at, access};
+}
 [[nodiscard]] consteval Field bits(std::string_view name, unsigned hi, unsigned lo, Access access) {
   return {name, hi, lo, access};
 }

@@ -29,7 +29,8 @@ class RegisterCell {
   using OnWrite = std::function<void(const RegisterWrite&)>;
   using OnRead = std::function<std::uint64_t()>;
 
-  RegisterCell(const Register& declaration, std::uint64_t reset) : declaration_(&declaration), value_(reset), reset_(reset) {}
+  RegisterCell(const Register& declaration, std::uint64_t reset)
+      : declaration_(&declaration), value_(reset), reset_(reset) {}
 
   [[nodiscard]] const Register& declaration() const { return *declaration_; }
   [[nodiscard]] std::uint64_t value() const { return value_; }

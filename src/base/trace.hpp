@@ -2,7 +2,6 @@
 #pragma once
 
 #include <fmt/format.h>
-
 #include <string_view>
 #include <utility>
 
@@ -17,7 +16,8 @@ void write(std::string_view layer, std::string_view text);
 
 template <typename... Args>
 void line(std::string_view layer, fmt::format_string<Args...> format, Args&&... args) {
-  if (!enabled) [[likely]] return;
+  if (!enabled) [[likely]]
+    return;
   write(layer, fmt::format(format, std::forward<Args>(args)...));
 }
 

@@ -38,7 +38,9 @@ bool Memory::unmap(GuestAddress address, std::uint64_t size) {
   return std::erase_if(regions_, [&](const Region& r) { return r.start == address.value && r.size == size; }) != 0;
 }
 
-void Memory::clear() { regions_.clear(); }
+void Memory::clear() {
+  regions_.clear();
+}
 
 std::uint64_t Memory::mapped_bytes() const {
   std::uint64_t sum = 0;
@@ -108,9 +110,9 @@ std::expected<void, Fault> Memory::store_release(GuestAddress address, std::uint
 
 std::expected<PinnedRange, Fault> Memory::pin(GuestAddress address, std::uint64_t size, Intent intent) const {
   PinnedRange range;
-  const auto done = for_each_piece(address, size, intent == Intent::write, [&](const Region& region, MutableByteView piece) {
-    range.add(piece, region.backing);
-  });
+  const auto done =
+      for_each_piece(address, size, intent == Intent::write,
+                     [&](const Region& region, MutableByteView piece) { range.add(piece, region.backing); });
   if (!done) return std::unexpected(done.error());
   return range;
 }

@@ -16,8 +16,8 @@ namespace periplex::guest {
 
 /// Why guest memory could not be reached. A guest can cause each of them; each has its answer in the manuals.
 enum class Fault : std::uint8_t {
-  unmapped,       ///< no memory at (part of) the range
-  not_writable,   ///< the range holds memory that the machine's monitor shares read-only
+  unmapped,      ///< no memory at (part of) the range
+  not_writable,  ///< the range holds memory that the machine's monitor shares read-only
 };
 
 /// Host memory that backs guest memory. It stays mapped as long as somebody holds it.
@@ -56,8 +56,9 @@ class PinnedRange {
 
 /// One machine's physical memory as a controller's DMA sees it.
 ///
-/// No raw guest pointer escapes: structures are copied once, by value; bulk data moves through bounds-checked spans. The
-/// guest is the only concurrent actor; words that pass ownership are read with acquire and written with release order.
+/// No raw guest pointer escapes: structures are copied once, by value; bulk data moves through bounds-checked spans.
+/// The guest is the only concurrent actor; words that pass ownership are read with acquire and written with release
+/// order.
 class Memory {
  public:
   /// Maps `backing`[`offset`, `offset + size`) at `address`, replacing nothing: an overlap with a present region is

@@ -1,13 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "loop/event_loop.hpp"
 
-#include <sys/eventfd.h>
-#include <time.h>
-
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <sys/eventfd.h>
 #include <system_error>
+#include <time.h>
 
 #include "base/check.hpp"
 
@@ -53,7 +52,9 @@ class EventLoop::FdWatch final : public Watch {
 
 class EventLoop::PollerWatch final : public Watch {
  public:
-  PollerWatch(EventLoop& loop, Poller poller) : loop_(loop), poller_(std::move(poller)) { loop_.pollers_.push_back(this); }
+  PollerWatch(EventLoop& loop, Poller poller) : loop_(loop), poller_(std::move(poller)) {
+    loop_.pollers_.push_back(this);
+  }
   ~PollerWatch() override { std::ranges::replace(loop_.pollers_, this, static_cast<PollerWatch*>(nullptr)); }
   void set_events(std::uint32_t) override {}
   bool poll() { return poller_(); }
@@ -137,7 +138,9 @@ void EventLoop::run() {
   while (!stop_) turn(kForever);
 }
 
-void EventLoop::run_once(Nanoseconds timeout) { turn(timeout); }
+void EventLoop::run_once(Nanoseconds timeout) {
+  turn(timeout);
+}
 
 void EventLoop::turn(Nanoseconds longest_sleep) {
   // One system call a turn: descriptors are asked with the very call that sleeps, unless other work was found first.
@@ -195,7 +198,8 @@ bool EventLoop::wait(Nanoseconds timeout) {
     const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(timeout);
     limit = {.tv_sec = seconds.count(), .tv_nsec = (timeout - seconds).count()};
   }
-  const int count = ::epoll_pwait2(epoll_.get(), events.data(), kEventsPerWait, timeout == kForever ? nullptr : &limit, nullptr);
+  const int count =
+      ::epoll_pwait2(epoll_.get(), events.data(), kEventsPerWait, timeout == kForever ? nullptr : &limit, nullptr);
   if (count <= 0) return false;
   dispatching_ = true;
   for (int i = 0; i < count; ++i) {

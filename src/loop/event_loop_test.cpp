@@ -3,7 +3,6 @@
 
 #include <gtest/gtest.h>
 #include <sys/eventfd.h>
-
 #include <thread>
 
 namespace periplex {

@@ -20,16 +20,16 @@ constexpr Field kInterruptStatus = bit("Interrupt Status", 19, RO);
 constexpr Field kCapabilitiesList = bit("Capabilities List", 20, RO);
 constexpr Field kInterruptDisable = bit("Interrupt Disable", 10, RW);
 constexpr Field kBusMaster = bit("Bus Master", 2, RW);
-constexpr Register kCommandStatus{"COMMAND/STATUS",
-                                  0x04,
-                                  4,
-                                  0,
-                                  {bit("I/O Space", 0, RW), bit("Memory Space", 1, RW), kBusMaster,
-                                   bit("Parity Error Response", 6, RW), bit("SERR# Enable", 8, RW), kInterruptDisable,
-                                   kInterruptStatus, kCapabilitiesList, bit("Master Data Parity Error", 24, RW1C),
-                                   bit("Signaled Target Abort", 27, RW1C), bit("Received Target Abort", 28, RW1C),
-                                   bit("Received Master Abort", 29, RW1C), bit("Signaled System Error", 30, RW1C),
-                                   bit("Detected Parity Error", 31, RW1C)}};
+constexpr Register kCommandStatus{
+    "COMMAND/STATUS",
+    0x04,
+    4,
+    0,
+    {bit("I/O Space", 0, RW), bit("Memory Space", 1, RW), kBusMaster, bit("Parity Error Response", 6, RW),
+     bit("SERR# Enable", 8, RW), kInterruptDisable, kInterruptStatus, kCapabilitiesList,
+     bit("Master Data Parity Error", 24, RW1C), bit("Signaled Target Abort", 27, RW1C),
+     bit("Received Target Abort", 28, RW1C), bit("Received Master Abort", 29, RW1C),
+     bit("Signaled System Error", 30, RW1C), bit("Detected Parity Error", 31, RW1C)}};
 
 constexpr Register kClass{"CLASS", 0x08, 4, 0, {bits("Class Code", 31, 8, RO), bits("Revision ID", 7, 0, RO)}};
 constexpr Field kMultiFunction = bit("Multi-Function", 23, RO);
@@ -69,12 +69,15 @@ RegisterCell& ConfigSpace::own(const Register& declaration, std::uint32_t base, 
 void ConfigSpace::add_bar(const Bar& bar) {
   PERIPLEX_CHECK(bar.index < kBars && std::has_single_bit(bar.size) && bar.size >= 16);
   bars_.push_back(bar);
-  const std::uint32_t type = bar.kind == BarKind::io ? kIoSpaceIndicator : bar.kind == BarKind::memory64 ? kMemoryType64 : 0;
+  const std::uint32_t type = bar.kind == BarKind::io         ? kIoSpaceIndicator
+                             : bar.kind == BarKind::memory64 ? kMemoryType64
+                                                             : 0;
   const std::uint32_t address_bits = ~(bar.size - 1);
   RegisterCell& low = own(kBar, bar.index * 4, type);
   // "Power-up software can determine how much address space the device requires by writing a value of all 1's to the
   // register and then reading the value back": bits below the size are hardwired.
-  low.on_write([&low, address_bits, type](const RegisterWrite& write) { low.set((write.value & address_bits) | type); });
+  low.on_write(
+      [&low, address_bits, type](const RegisterWrite& write) { low.set((write.value & address_bits) | type); });
   if (bar.kind == BarKind::memory64) own(kBar, bar.index * 4 + 4, 0);
 }
 
@@ -105,8 +108,14 @@ void ConfigSpace::reset() {
   for (RegisterCell* cell : cells_) cell->reset();
 }
 
-bool ConfigSpace::interrupt_disabled() const { return command_status_->test(kInterruptDisable); }
-bool ConfigSpace::bus_master() const { return command_status_->test(kBusMaster); }
-void ConfigSpace::set_interrupt_status(bool asserted) { command_status_->set(kInterruptStatus, asserted ? 1 : 0); }
+bool ConfigSpace::interrupt_disabled() const {
+  return command_status_->test(kInterruptDisable);
+}
+bool ConfigSpace::bus_master() const {
+  return command_status_->test(kBusMaster);
+}
+void ConfigSpace::set_interrupt_status(bool asserted) {
+  command_status_->set(kInterruptStatus, asserted ? 1 : 0);
+}
 
 }  // namespace periplex::pci

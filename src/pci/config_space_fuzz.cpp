@@ -34,13 +34,27 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     const periplex::ByteView bytes = input.take(length);
     periplex::Bytes out(length);
     switch (what & 7) {
-      case 0: function.config_read(offset, out); break;
-      case 1: function.config_write(offset, bytes); break;
-      case 2: function.bar_read(what >> 5, offset, out); break;
-      case 3: function.bar_write(what >> 5, offset, bytes); break;
-      case 4: function.reset(); break;
-      case 5: function.set_pin((what & 8) != 0); break;
-      default: function.send_message(what >> 3); break;
+      case 0:
+        function.config_read(offset, out);
+        break;
+      case 1:
+        function.config_write(offset, bytes);
+        break;
+      case 2:
+        function.bar_read(what >> 5, offset, out);
+        break;
+      case 3:
+        function.bar_write(what >> 5, offset, bytes);
+        break;
+      case 4:
+        function.reset();
+        break;
+      case 5:
+        function.set_pin((what & 8) != 0);
+        break;
+      default:
+        function.send_message(what >> 3);
+        break;
     }
   }
   return 0;

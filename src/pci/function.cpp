@@ -7,7 +7,8 @@
 
 namespace periplex::pci {
 
-Function::Function(const Identity& identity, guest::Interrupts& interrupts) : config_(identity), interrupts_(interrupts) {
+Function::Function(const Identity& identity, guest::Interrupts& interrupts)
+    : config_(identity), interrupts_(interrupts) {
   config_.add_interrupt_pin();
 }
 

@@ -13,10 +13,15 @@ constexpr std::uint32_t kCapabilitySize = 12;
 constexpr Field kTableSize = bits("Table Size", 26, 16, Access::RO);
 constexpr Field kFunctionMask = bit("Function Mask", 30, Access::RW);
 constexpr Field kEnable = bit("MSI-X Enable", 31, Access::RW);
-constexpr Register kControl{
-    "MSI-X", 0x0, 4, 0, {bits("Capability ID", 7, 0, Access::RO), bits("Next Pointer", 15, 8, Access::RO), kTableSize, kFunctionMask, kEnable}};
+constexpr Register kControl{"MSI-X",
+                            0x0,
+                            4,
+                            0,
+                            {bits("Capability ID", 7, 0, Access::RO), bits("Next Pointer", 15, 8, Access::RO),
+                             kTableSize, kFunctionMask, kEnable}};
 // §6.8.2.4 and §6.8.2.5: offset in bits 31:3, BAR indicator (BIR) in bits 2:0
-constexpr Register kTable{"MSI-X Table", 0x4, 4, 0, {bits("Table Offset", 31, 3, Access::RO), bits("BIR", 2, 0, Access::RO)}};
+constexpr Register kTable{
+    "MSI-X Table", 0x4, 4, 0, {bits("Table Offset", 31, 3, Access::RO), bits("BIR", 2, 0, Access::RO)}};
 constexpr Register kPba{"MSI-X PBA", 0x8, 4, 0, {bits("PBA Offset", 31, 3, Access::RO), bits("BIR", 2, 0, Access::RO)}};
 // §6.8.2.9 Vector Control: "After reset, the state of this bit is 1 (masked)"
 constexpr std::size_t kVectorControl = 12;
@@ -39,7 +44,9 @@ Msix::Msix(ConfigSpace& config, const guest::Interrupts& interrupts, unsigned ve
   reset();
 }
 
-bool Msix::enabled() const { return control_->test(kEnable); }
+bool Msix::enabled() const {
+  return control_->test(kEnable);
+}
 
 bool Msix::covers(unsigned bar, std::uint64_t offset) const {
   const std::uint64_t pba_size = (vectors_ + 63) / 64 * 8;
@@ -56,7 +63,8 @@ void Msix::read(std::uint64_t offset, MutableByteView out) const {
   for (std::size_t i = 0; i < out.size(); ++i) {
     for (unsigned bit = 0; bit < 8; ++bit) {
       const std::uint64_t vector = (offset - pba_offset_ + i) * 8 + bit;
-      if (vector < vectors_ && interrupts_.message_pending(static_cast<unsigned>(vector))) out[i] |= std::byte(1u << bit);
+      if (vector < vectors_ && interrupts_.message_pending(static_cast<unsigned>(vector)))
+        out[i] |= std::byte(1u << bit);
     }
   }
 }

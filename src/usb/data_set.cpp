@@ -19,29 +19,30 @@ void DataSet::add_immediate(ByteView bytes) {
 }
 
 std::expected<TransferData, guest::Fault> DataSet::gather(const guest::Memory& memory, Direction direction,
-                                                          Holding holding) const {
+                                                          Holding holding, std::uint64_t skip) const {
   const guest::Intent intent = direction == Direction::in ? guest::Intent::write : guest::Intent::read;
-  if (holding == Holding::pinned && !has_immediate_) {
-    guest::PinnedRange all;
-    for (const Piece& piece : pieces_) {
-      auto range = memory.pin(piece.address, piece.length, intent);
-      if (!range) return std::unexpected(range.error());
-      all.append(std::move(*range));
-    }
-    return TransferData::pinned(std::move(all));
-  }
-  Bytes bytes(size_);
+  const bool pinned = holding == Holding::pinned && !has_immediate_;
+  guest::PinnedRange all;
+  Bytes bytes;
+  if (!pinned) bytes.reserve(size_);
   for (const Piece& piece : pieces_) {
-    const MutableByteView to = MutableByteView(bytes).subspan(piece.offset, piece.length);
+    const std::uint64_t skipped = std::min<std::uint64_t>(piece.length, skip > piece.offset ? skip - piece.offset : 0);
+    const std::uint64_t length = piece.length - skipped;
     if (!piece.immediate.empty()) {
-      std::ranges::copy(piece.immediate, to.begin());
-    } else if (direction == Direction::out) {
-      if (auto done = memory.read(piece.address, to); !done) return std::unexpected(done.error());
-    } else if (auto range = memory.pin(piece.address, piece.length, intent); !range) {
-      return std::unexpected(range.error());
+      bytes.insert(bytes.end(), piece.immediate.end() - static_cast<std::ptrdiff_t>(length), piece.immediate.end());
+      continue;
+    }
+    auto range = memory.pin(piece.address + skipped, length, intent);
+    if (!range) return std::unexpected(range.error());
+    if (pinned) {
+      all.append(std::move(*range));
+    } else if (direction == Direction::in) {
+      bytes.resize(bytes.size() + length);
+    } else {
+      for (const MutableByteView span : range->spans()) bytes.insert(bytes.end(), span.begin(), span.end());
     }
   }
-  return TransferData::owned(std::move(bytes));
+  return pinned ? TransferData::pinned(std::move(all)) : TransferData::owned(std::move(bytes));
 }
 
 std::expected<void, guest::Fault> DataSet::scatter(guest::Memory& memory, const TransferData& data,

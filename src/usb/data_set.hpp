@@ -41,10 +41,12 @@ class DataSet {
 
   /// The data for one transfer of all pieces: content where device-bound, room where guest-bound. A fault means that a
   /// piece lies outside the guest's memory; nothing has been moved then.
+  /// The first `skip` bytes are left out: they were moved before the transfer was stopped.
   [[nodiscard]] std::expected<TransferData, guest::Fault> gather(const guest::Memory& memory, Direction direction,
-                                                                 Holding holding) const;
+                                                                 Holding holding, std::uint64_t skip = 0) const;
 
-  /// Brings the first `actual` bytes of guest-bound `data` to the guest. Nothing to do where it was pinned.
+  /// Brings the first `actual` bytes of guest-bound `data`, gathered without skipping, to the guest. Nothing to do
+  /// where it was pinned.
   [[nodiscard]] std::expected<void, guest::Fault> scatter(guest::Memory& memory, const TransferData& data,
                                                           std::uint64_t actual, Holding holding) const;
 

@@ -55,7 +55,10 @@ void Controller::on_usbcmd_write(const RegisterWrite& write) {
 /// §4.23.2: the state lives in this process, so saving is done at once; it is lost only by a reset in between.
 void Controller::save_or_restore(const RegisterWrite& write) {
   if (write.wrote_one(usbcmd::CSS)) state_saved_ = true;
-  if (write.wrote_one(usbcmd::CRS) && !state_saved_) usbsts_->set(usbsts::SRE, 1);
+  if (write.wrote_one(usbcmd::CRS)) {
+    if (!state_saved_) usbsts_->set(usbsts::SRE, 1);
+    for (const auto& interrupter : interrupters_) interrupter->restore();
+  }
   usbcmd_->set(usbcmd::CSS, 0);  // both strobes read as zero
   usbcmd_->set(usbcmd::CRS, 0);
 }
@@ -145,8 +148,8 @@ void Controller::advance_all() {
 void Controller::advance_later(SlotId slot, unsigned dci) {
   scheduler_.defer([this, alive = alive_, slot, dci] {
     if (!*alive) return;
-    if (slot == SlotId(0)) return command_ring_->advance();
-    if (Endpoint* endpoint = slots_->endpoint(slot, dci)) endpoint->advance();
+    if (slot == SlotId(0)) return command_ring_->advance_again();
+    if (Endpoint* endpoint = slots_->endpoint(slot, dci)) endpoint->advance_again();
   });
 }
 

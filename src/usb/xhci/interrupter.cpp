@@ -26,10 +26,14 @@ Interrupter::Interrupter(unsigned index, RegisterFile& registers, std::uint32_t 
       ring_(memory),
       moderation_(scheduler.make_timer([this] { raise(); })) {
   iman_.on_write([this](const RegisterWrite&) { host_.interrupt_management_changed(index_); });
-  imod_.on_write([this](const RegisterWrite&) { next_interrupt_ = {}; });
+  imod_.on_write([this](const RegisterWrite&) {
+    next_interrupt_ = {};
+    moderation_->cancel();
+    raise();
+  });
   // Read lazily: the register may come in two halves, and the first event tells that both are there.
-  erstba_.on_write([this](const RegisterWrite&) { restart_ring_ = true; });
-  erstsz_.on_write([this](const RegisterWrite&) { restart_ring_ = true; });
+  erstba_.on_write([this](const RegisterWrite&) { restart_ring(); });
+  erstsz_.on_write([this](const RegisterWrite&) { restart_ring(); });
   erdp_.on_write([this](const RegisterWrite& write) { on_erdp_write(write); });
 }
 
@@ -46,15 +50,28 @@ void Interrupter::clear_pending() {
 void Interrupter::reset() {
   for (RegisterCell* cell : {&iman_, &imod_, &erstsz_, &erstba_, &erdp_}) cell->reset();
   ring_.stop();
-  restart_ring_ = interrupt_wanted_ = false;
+  ring_changed_ = interrupt_wanted_ = false;
   next_interrupt_ = {};
   moderation_->cancel();
   waiting_.clear();
 }
 
+void Interrupter::restart_ring() {
+  ring_changed_ = true;
+  if (waiting_.empty()) return;
+  waiting_.clear();  // they belonged to the ring that the guest has given up
+  host_.event_ring_has_room();
+}
+
+void Interrupter::restore() {
+  if (!ring_.started()) return;
+  ring_changed_ = false;
+  ring_.set_dequeue(GuestAddress(erdp_.value() & erdp::Pointer.mask()));
+}
+
 bool Interrupter::ensure_started() {
-  if (restart_ring_) {
-    restart_ring_ = false;
+  if (ring_changed_) {
+    ring_changed_ = false;
     const auto segments = static_cast<unsigned>(erstsz_.get(erstsz::Size));
     if (segments == 0) {
       ring_.stop();  // "software may set this field to 0 to disable the Event Ring" of a secondary interrupter
@@ -102,11 +119,16 @@ void Interrupter::flush() {
 void Interrupter::on_erdp_write(const RegisterWrite& write) {
   // Halves: the low one carries the flags and, with 32-bit drivers, the whole pointer. A high half alone changes only
   // the pointer.
-  if (!ensure_started()) return;
+  if (ring_changed_ || !ring_.started()) return;  // read when the ring starts
   ring_.set_dequeue(GuestAddress(write.value & erdp::Pointer.mask()));
   flush();
-  // EHB went to 0: "if the Event Ring is not empty", the guest has not seen all and is told again.
-  if (write.wrote_one(erdp::EHB) && !ring_.empty()) interrupt_wanted_ = true;
+  // EHB went to 0: "if the Event Ring is not empty", the guest has not seen all and is told again. Where it is empty
+  // there is nothing to tell, however many events came while the guest was busy.
+  if (ring_.empty()) {
+    interrupt_wanted_ = false;
+  } else if (write.wrote_one(erdp::EHB)) {
+    interrupt_wanted_ = true;
+  }
   raise();
 }
 

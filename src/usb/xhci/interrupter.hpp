@@ -45,10 +45,14 @@ class Interrupter {
   /// complete" (IP, with MSI or MSI-X).
   void clear_pending();
 
+  /// Restore State (§4.23.2): the guest has written back the registers it read before; the ring goes on where it was,
+  /// with the enqueue pointer and cycle state that a saving controller keeps.
+  void restore();
   void reset();
 
  private:
   void on_erdp_write(const RegisterWrite& write);
+  void restart_ring();
   bool ensure_started();
   void flush();
   void write_event(const Trb& event);
@@ -64,7 +68,7 @@ class Interrupter {
   RegisterCell& erstba_;
   RegisterCell& erdp_;
   EventRing ring_;
-  bool restart_ring_ = false;      // ERSTBA was written; the table is read when the first event comes
+  bool ring_changed_ = false;      // ERSTBA was written; the table is read when the first event comes
   bool interrupt_wanted_ = false;  // the manual's Interrupt Pending Enable (IPE)
   Nanoseconds next_interrupt_{};   // the moderation counter (IMODC) as a point in time
   std::unique_ptr<Timer> moderation_;

@@ -5,6 +5,7 @@
 #include <memory>
 #include <optional>
 #include <string_view>
+#include <utility>
 
 #include "base/strong_id.hpp"
 #include "usb/endpoint.hpp"
@@ -53,12 +54,15 @@ using TransferId = StrongId<struct TransferIdTag, std::uint64_t>;
 class Transfer {
  public:
   Transfer(TransferOwner& owner, TransferId id, EndpointAddress endpoint, Direction direction, TransferData data)
-      : data(std::move(data)), owner_(owner), id_(id), endpoint_(endpoint), direction_(direction) {}
+      : data(std::move(data)), owner_(&owner), id_(id), endpoint_(endpoint), direction_(direction) {}
 
   [[nodiscard]] TransferId id() const { return id_; }
   [[nodiscard]] EndpointAddress endpoint() const { return endpoint_; }
   /// Of the data; for control transfers as the Setup stage says.
   [[nodiscard]] Direction direction() const { return direction_; }
+
+  /// Puts `owner` in front of the present owner, which is returned: a decorator that does so owes it the completion.
+  [[nodiscard]] TransferOwner& interpose(TransferOwner& owner) { return *std::exchange(owner_, &owner); }
 
   /// The Setup stage; control transfers only.
   std::optional<SetupPacket> setup;
@@ -68,7 +72,7 @@ class Transfer {
   static void complete(TransferPtr transfer, Completion completion);
 
  private:
-  TransferOwner& owner_;
+  TransferOwner* owner_;
   TransferId id_;
   EndpointAddress endpoint_;
   Direction direction_;

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "usb/xhci/command_ring.hpp"
 
+#include <utility>
+
 #include "base/trace.hpp"
 #include "usb/xhci/registers.hpp"
 
@@ -35,7 +37,7 @@ void CommandRing::ring_doorbell() {
 
 void CommandRing::advance() {
   for (unsigned taken = 0; running_ && !executing_ && services_.running() && services_.may_fetch(); ++taken) {
-    if (taken == kMaxCommandsInOneGo) return services_.advance_later(SlotId(0), 0);
+    if (taken == kMaxCommandsInOneGo) return advance_later();
     RingReader reader(services_.memory(), dequeue_);
     const auto next = reader.next();
     if (!next) {
@@ -60,7 +62,16 @@ void CommandRing::complete(GuestAddress command, CompletionCode code, SlotId slo
   trace::line("usb/xhci", "command completes: {} slot {}", name(code), slot.value);
   services_.post_event(0, command_completion_event(command, code, slot), false);
   if (stopping_) return stop();
-  services_.advance_later(SlotId(0), 0);
+  advance_later();
+}
+
+void CommandRing::advance_later() {
+  if (!std::exchange(advances_later_, true)) services_.advance_later(SlotId(0), 0);
+}
+
+void CommandRing::advance_again() {
+  advances_later_ = false;
+  advance();
 }
 
 void CommandRing::stop() {

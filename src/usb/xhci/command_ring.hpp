@@ -17,6 +17,8 @@ class CommandRing {
   void ring_doorbell();
   /// Takes commands as long as there are some and nothing forbids it.
   void advance();
+  /// The later turn of the loop that `advance` has asked for.
+  void advance_again();
   /// R/S went to 0: "CRR … is cleared to 0 when the xHC halts".
   void halt() { running_ = false; }
   void reset();
@@ -27,6 +29,7 @@ class CommandRing {
   void on_crcr_write(const RegisterWrite& write);
   void complete(GuestAddress command, CompletionCode code, SlotId slot);
   void stop();
+  void advance_later();
 
   Services& services_;
   SlotCommands& commands_;
@@ -36,6 +39,7 @@ class CommandRing {
   bool executing_ = false;  // a command has not ended yet
   bool stopping_ = false;   // CRCR.CS or CA was written while it runs
   bool aborting_ = false;   // … and it was CA
+  bool advances_later_ = false;
 };
 
 }  // namespace periplex::usb::xhci

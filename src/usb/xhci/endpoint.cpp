@@ -96,14 +96,23 @@ bool Endpoint::may_launch() const {
 }
 
 void Endpoint::advance() {
-  for (unsigned fetches = 0; may_launch(); ++fetches) {
-    if (fetches == kMaxFetches) return services_.advance_later(slot_, dci_);
+  for (std::size_t fetched = 0; may_launch();) {
+    if (fetched >= kMaxFetched) {
+      if (!std::exchange(advances_later_, true)) services_.advance_later(slot_, dci_);
+      return;
+    }
     auto assembled = assemble();
     if (assembled && !*assembled) return;
     // A mistake is reported in its turn: after what stands before it on the ring.
     if (!assembled) return in_flight_.empty() ? malformed(assembled.error()) : void();
+    fetched += (*assembled)->trbs();
     if (!launch(std::move(**assembled))) return;
   }
+}
+
+void Endpoint::advance_again() {
+  advances_later_ = false;
+  advance();
 }
 
 TransferDescriptor::Assembled Endpoint::assemble() const {
@@ -128,7 +137,7 @@ bool Endpoint::launch(TransferDescriptor td) {
   const std::uint64_t skipped = td.setup() ? 0 : std::min(std::exchange(moved_before_, 0), td.data().size());
   auto data = td.data().gather(services_.memory(), td.direction(), Holding::pinned, skipped);
   if (!data) {
-    if (in_flight_.empty()) malformed({std::nullopt, td.start()});
+    if (in_flight_.empty()) malformed({std::nullopt, td.first()});
     return false;
   }
   const TransferId id = services_.in_flight().enter(*this);

@@ -35,8 +35,8 @@ class Endpoint final : private TransferReceiver {
 
   /// TDs submitted ahead of their completion.
   static constexpr std::size_t kMaxInFlight = 32;
-  /// TDs fetched in one go; a ring that loops without ever ending must leave the loop to others in between.
-  static constexpr unsigned kMaxFetches = 256;
+  /// TRBs fetched in one go; a ring that loops without ever ending must leave the loop to others in between.
+  static constexpr std::size_t kMaxFetched = 512;
 
   Endpoint(Services& services, SlotId slot, unsigned dci, const EndpointContext& context, DeviceContext output,
            DeviceSource device);
@@ -53,6 +53,8 @@ class Endpoint final : private TransferReceiver {
   void ring_doorbell();
   /// Fetches again after something outside made that possible (room in the event ring, R/S set).
   void advance();
+  /// The later turn of the loop that `advance` has asked for.
+  void advance_again();
 
   /// Cancels what is in flight and calls `done` when the device holds nothing of this endpoint any more, at once where
   /// that is so already. The endpoint's state does not change; what was cancelled is still on the ring.
@@ -64,7 +66,7 @@ class Endpoint final : private TransferReceiver {
   /// Stop Endpoint (§4.6.9), for a running endpoint: quiesce, a Stopped event for the TD that was under way, the
   /// dequeue pointer in the context.
   void stop(Done done);
-  /// Reset Endpoint (§4.6.8), for a halted endpoint.
+  /// Reset Endpoint (§4.6.8), for a halted endpoint that is quiet.
   void reset_halted(bool preserve_transfer_state);
   /// Set TR Dequeue Pointer (§4.6.10), for a stopped endpoint or one in error.
   void set_dequeue(RingPosition position);
@@ -102,6 +104,7 @@ class Endpoint final : private TransferReceiver {
   DeviceSource device_;
   EndpointState state_ = EndpointState::disabled;
   RingPosition fetch_;              // where the next TD will be looked for
+  bool advances_later_ = false;     // asked for a later turn already
   std::uint64_t moved_before_ = 0;  // bytes of the TD at `fetch_` that were moved before it was stopped
   std::deque<Entry> in_flight_;
   std::vector<Done> on_quiet_;                    // not empty while quiescing

@@ -76,6 +76,7 @@ void Port::change(const Field& bit) {
 
 void Port::attach(Device& device) {
   device_ = &device;
+  ++attachment_;
   device_->set_wake_up([this] { wake_up(); });
   show_connection();
   change(portsc::CSC);
@@ -100,13 +101,16 @@ void Port::reset() {
 
 void Port::on_portsc_write(const RegisterWrite& write) {
   // PED is RW1CS: writing 1 disables the port.
-  if (write.wrote_one(portsc::PED) && enabled()) {
-    portsc_.set(portsc::PED, 0);
-    enter(protocol_ == PortProtocol::usb3 ? LinkState::disabled : LinkState::polling);
-  }
+  if (write.wrote_one(portsc::PED) && enabled()) disable();
   if (write.wrote_one(portsc::WPR) && protocol_ == PortProtocol::usb3) return reset_port(true);
   if (write.wrote_one(portsc::PR)) return reset_port(false);
   if (write.wrote_one(portsc::LWS)) set_link_state(static_cast<LinkState>(portsc::PLS.get(write.written)));
+}
+
+void Port::disable() {
+  host_.device_left(number_);  // while slots can still ask it to cancel
+  portsc_.set(portsc::PED, 0);
+  enter(protocol_ == PortProtocol::usb3 ? LinkState::disabled : LinkState::polling);
 }
 
 void Port::reset_port(bool warm) {
@@ -135,9 +139,8 @@ void Port::set_link_state(LinkState requested) {
       device_->resume();
       return change(portsc::PLC);
     case LinkState::disabled:
-      if (protocol_ != PortProtocol::usb3) return;
-      portsc_.set(portsc::PED, 0);
-      return enter(LinkState::disabled);
+      if (protocol_ == PortProtocol::usb3) disable();
+      return;
     case LinkState::rx_detect:
       // From Disabled the link trains again (§4.19.1.2.1); with a device there it comes up at once.
       if (protocol_ != PortProtocol::usb3 || link_state() != LinkState::disabled) return;

@@ -19,7 +19,7 @@ class PortHost {
  public:
   /// A change bit of PORTSC went from 0 to 1 while none was set: a Port Status Change Event (§4.19.2).
   virtual void port_status_changed(unsigned port) = 0;
-  /// The device was unplugged. It must not be called any more.
+  /// The device is leaving the bus, unplugged or behind a port that is being disabled: slots must end what it holds.
   virtual void device_left(unsigned port) = 0;
 
  protected:
@@ -39,6 +39,8 @@ class Port {
   [[nodiscard]] PortProtocol protocol() const { return protocol_; }
   [[nodiscard]] Device* device() const { return device_; }
   [[nodiscard]] bool enabled() const;
+  /// Counts what was plugged in: a slot of an earlier device has nothing to say to the one that is there now.
+  [[nodiscard]] std::uint64_t attachment() const { return attachment_; }
 
   void attach(Device& device);
   void detach();
@@ -48,6 +50,7 @@ class Port {
  private:
   void on_portsc_write(const RegisterWrite& write);
   void reset_port(bool warm);
+  void disable();
   void set_link_state(LinkState requested);
   void wake_up();
   void show_connection();
@@ -63,6 +66,7 @@ class Port {
   RegisterCell& portli_;
   RegisterCell& porthlpmc_;
   Device* device_ = nullptr;
+  std::uint64_t attachment_ = 0;
 };
 
 }  // namespace periplex::usb::xhci

@@ -23,7 +23,7 @@ class Services {
   /// USBCMD.R/S is set and no reset, halt or error is going on.
   [[nodiscard]] virtual bool running() const = 0;
 
-  /// Calls the endpoint's `advance` (for endpoint 0 of slot 0: the command ring's) in a later turn of the loop.
+  /// Calls the endpoint's `advance_again` (for endpoint 0 of slot 0: the command ring's) in a later turn of the loop.
   virtual void advance_later(SlotId slot, unsigned dci) = 0;
 
   /// A structure that the guest pointed us to lies outside its memory, which ends on a physical bus as a master abort:

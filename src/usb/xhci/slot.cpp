@@ -18,8 +18,14 @@ Slot::~Slot() {
   if (on_addressed_) services_.in_flight().forget(address_transfer_);
 }
 
+Device* Slot::device() const {
+  const bool reachable = port_ != nullptr && port_->enabled() && port_->attachment() == attachment_;
+  return reachable ? port_->device() : nullptr;
+}
+
 void Slot::assign(Port& port, const SlotContext& slot, const EndpointContext& control, DeviceContext output) {
   port_ = &port;
+  attachment_ = port.attachment();
   context_ = slot;
   context_.set_state(state_);
   context_.set_address(0);

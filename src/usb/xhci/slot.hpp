@@ -27,7 +27,8 @@ class Slot final : private TransferReceiver {
   [[nodiscard]] SlotId id() const { return id_; }
   [[nodiscard]] SlotState state() const { return state_; }
   [[nodiscard]] Endpoint* endpoint(unsigned dci) const { return endpoints_[dci].get(); }
-  [[nodiscard]] Device* device() const { return port_ != nullptr && port_->enabled() ? port_->device() : nullptr; }
+  /// The device that was addressed, as long as it can be reached.
+  [[nodiscard]] Device* device() const;
 
   /// Address Device, first half (§4.6.5): takes the slot context and the default control endpoint over into the output
   /// device context.
@@ -37,7 +38,7 @@ class Slot final : private TransferReceiver {
   /// Command abort: ends a SET_ADDRESS that the device does not answer.
   void abort_set_address();
 
-  /// The device behind root hub port `number` is being unplugged: what it holds is cancelled, and fails.
+  /// The device behind root hub port `number` is leaving the bus: what it holds is cancelled, and fails.
   void device_left(unsigned number);
 
   void open(unsigned dci, const EndpointContext& context);
@@ -65,6 +66,7 @@ class Slot final : private TransferReceiver {
   SlotContext context_;
   std::optional<DeviceContext> output_;
   Port* port_ = nullptr;
+  std::uint64_t attachment_ = 0;  // of the port, when the slot was assigned to it
   std::array<std::unique_ptr<Endpoint>, kContexts> endpoints_;
   TransferId address_transfer_{};
   Addressed on_addressed_;

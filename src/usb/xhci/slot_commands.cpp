@@ -192,9 +192,30 @@ void SlotCommands::configure_endpoint(Slot& slot, const Trb& command, Done done)
   if (!control) return fault(std::move(done), id);
   // "D0, D1 and A1 shall be cleared to 0, A0 shall be set to 1": drivers in the field leave A0 out, so it is not asked.
   if (control->adds(kControlDci)) return done(CompletionCode::trb_error, id);
-  slot.quiesce(control->drop_flags, [this, &slot, address, control = *control, done = std::move(done)]() mutable {
-    apply_configuration(slot, address, control, std::move(done));
+  // All is checked before anything changes: "the xHC shall not change any state on an error".
+  Additions added;
+  const auto code = read_additions(slot, address, *control, added);
+  if (!code) return fault(std::move(done), id);
+  if (*code != CompletionCode::success) return done(*code, id);
+  slot.quiesce(control->drop_flags, [&slot, control = *control, added, done = std::move(done)]() mutable {
+    apply_configuration(slot, control, added);
+    done(CompletionCode::success, slot.id());
   });
+}
+
+std::expected<CompletionCode, guest::Fault> SlotCommands::read_additions(const Slot& slot, GuestAddress address,
+                                                                         const InputControlContext& control,
+                                                                         Additions& added) const {
+  const InputContext input(services_.memory(), address);
+  for (unsigned dci = kControlDci + 1; dci < kContexts; ++dci) {
+    if (!control.adds(dci)) continue;
+    const auto context = input.endpoint(dci);
+    if (!context) return std::unexpected(context.error());
+    if (!may_configure(dci, *context)) return CompletionCode::parameter_error;
+    if (slot.endpoint(dci) != nullptr && !control.drops(dci)) return CompletionCode::context_state_error;
+    added[dci] = *context;
+  }
+  return CompletionCode::success;
 }
 
 void SlotCommands::deconfigure(Slot& slot, Done done) {
@@ -207,20 +228,7 @@ void SlotCommands::deconfigure(Slot& slot, Done done) {
   });
 }
 
-void SlotCommands::apply_configuration(Slot& slot, GuestAddress input_address, const InputControlContext& control,
-                                       Done done) {
-  const InputContext input(services_.memory(), input_address);
-  std::array<EndpointContext, kContexts> added;
-  // All is checked before anything changes: "the xHC shall not change any state on an error".
-  for (unsigned dci = kControlDci + 1; dci < kContexts; ++dci) {
-    if (!control.adds(dci)) continue;
-    const auto context = input.endpoint(dci);
-    if (!context) return fault(std::move(done), slot.id());
-    if (!may_configure(dci, *context)) return done(CompletionCode::parameter_error, slot.id());
-    if (slot.endpoint(dci) != nullptr && !control.drops(dci))
-      return done(CompletionCode::context_state_error, slot.id());
-    added[dci] = *context;
-  }
+void SlotCommands::apply_configuration(Slot& slot, const InputControlContext& control, const Additions& added) {
   unsigned last = kControlDci;
   for (unsigned dci = kControlDci + 1; dci < kContexts; ++dci) {
     if (control.drops(dci)) slot.close(dci);
@@ -230,7 +238,6 @@ void SlotCommands::apply_configuration(Slot& slot, GuestAddress input_address, c
   slot.enter(last == kControlDci ? SlotState::addressed : SlotState::configured);
   slot.set_context_entries(last);
   slot.publish();
-  done(CompletionCode::success, slot.id());
 }
 
 /// §4.6.7: only the Max Exit Latency and Interrupter Target of the slot, and the Max Packet Size of endpoint 0, are
@@ -276,8 +283,13 @@ void SlotCommands::endpoint_command(Slot& slot, const Trb& command, Done done) {
   switch (command.type()) {
     case TrbType::reset_endpoint_command:
       if (state != EndpointState::halted) return done(CompletionCode::context_state_error, id);
-      endpoint->reset_halted(trb::TSP.test(command.control));
-      return done(CompletionCode::success, id);
+      // The TDs behind the one that failed were cancelled then. Their buffers are the driver's again after this
+      // command, so it waits until the device has let go of them.
+      return endpoint->quiesce(
+          [endpoint, id, preserve = trb::TSP.test(command.control), done = std::move(done)]() mutable {
+            endpoint->reset_halted(preserve);
+            done(CompletionCode::success, id);
+          });
     case TrbType::set_tr_dequeue_pointer_command:
       if (state != EndpointState::stopped && state != EndpointState::error) {
         return done(CompletionCode::context_state_error, id);

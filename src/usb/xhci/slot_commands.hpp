@@ -44,7 +44,12 @@ class SlotCommands {
   void reset_device(Slot& slot, Done done);
   void endpoint_command(Slot& slot, const Trb& command, Done done);
   void stop_endpoint(Slot& slot, Endpoint& endpoint, Done done);
-  void apply_configuration(Slot& slot, GuestAddress input_address, const InputControlContext& control, Done done);
+  /// The endpoint contexts that Configure Endpoint adds, by DCI.
+  using Additions = std::array<EndpointContext, kContexts>;
+  [[nodiscard]] std::expected<CompletionCode, guest::Fault> read_additions(const Slot& slot, GuestAddress input,
+                                                                           const InputControlContext& control,
+                                                                           Additions& added) const;
+  static void apply_configuration(Slot& slot, const InputControlContext& control, const Additions& added);
   [[nodiscard]] std::expected<DeviceContext, guest::Fault> output_context(SlotId id) const;
   void fault(Done done, SlotId id);
 

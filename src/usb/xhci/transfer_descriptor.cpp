@@ -159,6 +159,10 @@ TransferDescriptor::Assembled TransferDescriptor::assemble_control(const guest::
   return td;
 }
 
+RingPosition TransferDescriptor::first() const {
+  return place_of(trbs_.front());
+}
+
 void TransferDescriptor::report_done(std::uint64_t actual, const Report& report) const {
   bool is_short = false;
   std::uint32_t edtla = 0;  // Event Data Transfer Length Accumulator

@@ -33,6 +33,7 @@ class TransferDescriptor {
   [[nodiscard]] static Assembled assemble_control(const guest::Memory& memory, RingPosition start);
 
   [[nodiscard]] RingPosition start() const { return start_; }  ///< where it was looked for
+  [[nodiscard]] RingPosition first() const;                    ///< its first TRB: behind a Link TRB at `start`
   [[nodiscard]] RingPosition next() const { return next_; }    ///< behind its last TRB
   [[nodiscard]] const DataSet& data() const { return data_; }
   [[nodiscard]] const std::optional<SetupPacket>& setup() const { return setup_; }

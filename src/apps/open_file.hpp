@@ -1,0 +1,23 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <expected>
+#include <string>
+
+#include "loop/unique_fd.hpp"
+
+/// Files are opened by the programs, and only here; the machine gets open descriptors.
+namespace periplex::apps {
+
+/// Why a file was not opened, and what to do about it.
+struct OpenError {
+  std::string text;
+  std::string advice;
+};
+
+/// A disk image or block device, for reading and, unless `readonly`, writing.
+[[nodiscard]] std::expected<UniqueFd, OpenError> open_image(const std::string& path, bool readonly);
+/// A file to write a capture to: made if absent, else emptied. Opening a FIFO waits for its reader.
+[[nodiscard]] std::expected<UniqueFd, OpenError> open_capture(const std::string& path);
+
+}  // namespace periplex::apps

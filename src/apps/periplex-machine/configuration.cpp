@@ -1,0 +1,134 @@
+// SPDX-License-Identifier: Apache-2.0
+// The only file that sees toml++: it is slow to compile.
+#include <fmt/format.h>
+
+#define TOML_EXCEPTIONS 0
+#include <toml++/toml.h>
+
+#include <filesystem>
+
+#include "apps/periplex-machine/settings.hpp"
+
+namespace periplex::apps {
+namespace {
+
+using Done = std::expected<void, SettingsError>;
+
+constexpr const char* kAdvice =
+    "the keys are name, runtime-dir, control, socket-owner, socket-mode, log-level, spin-us, [xhci] usb2-ports and "
+    "usb3-ports, [capture] usb, and a [[peripheral]] with kind for each peripheral";
+
+/// Reads one file; keeps its name for messages and its directory for relative paths.
+class Reader {
+ public:
+  explicit Reader(const std::string& path)
+      : path_(path), directory_(std::filesystem::absolute(std::filesystem::path(path)).parent_path()) {}
+
+  std::expected<Settings, SettingsError> read() {
+    const toml::parse_result parsed = toml::parse_file(path_);
+    if (!parsed) {
+      return wrong(parsed.error().source().begin.line, std::string(parsed.error().description()), "mend this line");
+    }
+    for (const auto& [key, node] : parsed.table()) {
+      if (auto done = read_top(key.str(), node); !done) return std::unexpected(std::move(done.error()));
+    }
+    return std::move(settings_);
+  }
+
+ private:
+  std::unexpected<SettingsError> wrong(std::uint32_t line, std::string_view text, std::string_view advice) const {
+    const std::string place = line == 0 ? path_ : fmt::format("{}:{}", path_, line);
+    return std::unexpected(SettingsError{fmt::format("{}: {}", place, text), std::string(advice)});
+  }
+  std::unexpected<SettingsError> unknown(std::string_view key, const toml::node& node) const {
+    return wrong(node.source().begin.line, fmt::format("\"{}\" is not known, or of the wrong type", key), kAdvice);
+  }
+
+  static bool take(const toml::node& node, std::optional<std::string>& into) {
+    into = node.value_exact<std::string>();
+    return into.has_value();
+  }
+  static bool take(const toml::node& node, std::optional<unsigned>& into) {
+    const auto value = node.value_exact<std::int64_t>();
+    if (!value || *value < 0 || *value > 1'000'000) return false;
+    into = static_cast<unsigned>(*value);
+    return true;
+  }
+  [[nodiscard]] std::string path_from_here(std::string_view path) const { return (directory_ / path).string(); }
+
+  Done read_top(std::string_view key, const toml::node& node) {
+    if (key == "xhci" || key == "capture") return read_table(key, node);
+    if (key == "peripheral") return read_peripherals(node);
+    const bool taken = (key == "name" && take(node, settings_.name)) ||
+                       (key == "runtime-dir" && take(node, settings_.runtime_directory)) ||
+                       (key == "control" && take(node, settings_.control)) ||
+                       (key == "socket-owner" && take(node, settings_.socket_owner)) ||
+                       (key == "socket-mode" && take(node, settings_.socket_mode)) ||
+                       (key == "log-level" && take(node, settings_.log_level)) ||
+                       (key == "spin-us" && take(node, settings_.spin_us));
+    if (!taken) return unknown(key, node);
+    if (key == "runtime-dir") settings_.runtime_directory = path_from_here(*settings_.runtime_directory);
+    if (key == "control") settings_.control = path_from_here(*settings_.control);
+    return {};
+  }
+
+  Done read_table(std::string_view name, const toml::node& node) {
+    const toml::table* table = node.as_table();
+    if (table == nullptr) return unknown(name, node);
+    for (const auto& [key, value] : *table) {
+      const bool taken = (name == "xhci" && key == "usb2-ports" && take(value, settings_.usb2_ports)) ||
+                         (name == "xhci" && key == "usb3-ports" && take(value, settings_.usb3_ports)) ||
+                         (name == "capture" && key == "usb" && take(value, settings_.capture));
+      if (!taken) return unknown(fmt::format("{}.{}", name, key.str()), value);
+    }
+    if (settings_.capture) settings_.capture = path_from_here(*settings_.capture);
+    return {};
+  }
+
+  Done read_peripherals(const toml::node& node) {
+    const toml::array* list = node.as_array();
+    if (list == nullptr || !list->is_array_of_tables()) return unknown("peripheral", node);
+    for (const toml::node& entry : *list) {
+      if (auto done = read_peripheral(*entry.as_table()); !done) return done;
+    }
+    return {};
+  }
+
+  Done read_peripheral(const toml::table& table) {
+    std::string kind;
+    std::vector<machine::Setting> list;
+    for (const auto& [key, value] : table) {
+      std::string text;
+      if (const auto string = value.value_exact<std::string>()) {
+        text = *string;
+      } else if (const auto flag = value.value_exact<bool>()) {
+        text = *flag ? "true" : "false";
+      } else if (const auto number = value.value_exact<std::int64_t>()) {
+        text = fmt::format("{}", *number);
+      } else {
+        return unknown(key.str(), value);
+      }
+      if (key == "kind") {
+        kind = std::move(text);
+      } else {
+        list.push_back({std::string(key.str()), key == "image" ? path_from_here(text) : std::move(text)});
+      }
+    }
+    auto description = machine::describe(kind, list);
+    if (!description) {
+      return wrong(table.source().begin.line, description.error().text, description.error().advice);
+    }
+    settings_.peripherals.push_back(std::move(*description));
+    return {};
+  }
+
+  std::string path_;
+  std::filesystem::path directory_;
+  Settings settings_;
+};
+
+}  // namespace
+
+std::expected<Settings, SettingsError> read_configuration(const std::string& path) { return Reader(path).read(); }
+
+}  // namespace periplex::apps

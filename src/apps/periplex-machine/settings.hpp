@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <sys/types.h>
+
+#include <expected>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/log.hpp"
+#include "base/time.hpp"
+#include "machine/peripheral.hpp"
+#include "usb/xhci/controller.hpp"
+
+namespace periplex::apps {
+
+/// What somebody has said about a machine, on the command line or in a file; what is absent was not said.
+struct Settings {
+  std::optional<std::string> name;
+  std::optional<std::string> runtime_directory;
+  std::optional<std::string> control;
+  std::optional<std::string> socket_owner;
+  std::optional<std::string> socket_mode;
+  std::optional<std::string> capture;
+  std::optional<std::string> log_level;
+  std::optional<unsigned> usb2_ports;
+  std::optional<unsigned> usb3_ports;
+  std::optional<unsigned> spin_us;
+  std::vector<machine::Description> peripherals;
+};
+
+/// A machine as it is to be started.
+struct Plan {
+  std::string name;
+  std::string runtime_directory;
+  std::string device_socket;
+  std::string control_socket;
+  std::optional<uid_t> socket_owner;
+  std::optional<gid_t> socket_group;
+  mode_t socket_mode = 0600;
+  std::optional<std::string> capture;
+  log::Level log_level = log::Level::info;
+  usb::xhci::Options xhci;
+  Microseconds spin{50};
+  std::vector<machine::Description> peripherals;
+};
+
+/// What is wrong with the settings, and what would be right.
+struct SettingsError {
+  std::string text;
+  std::string advice;
+};
+
+/// Both together; where both speak, `first` counts, and its peripherals come behind those of `second`.
+[[nodiscard]] Settings merge(Settings first, Settings second);
+
+/// Checks them and fills in the defaults.
+[[nodiscard]] std::expected<Plan, SettingsError> make_plan(const Settings& settings);
+
+/// `usb2-ports=4,usb3-ports=4`, into `settings`.
+[[nodiscard]] std::expected<void, SettingsError> parse_xhci(std::string_view text, Settings& settings);
+
+/// Reads a TOML file. Relative paths in it begin at its directory.
+[[nodiscard]] std::expected<Settings, SettingsError> read_configuration(const std::string& path);
+
+}  // namespace periplex::apps

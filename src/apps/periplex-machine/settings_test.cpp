@@ -1,0 +1,154 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "apps/periplex-machine/settings.hpp"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <cstdio>
+#include <fstream>
+
+#include "apps/periplex-machine/options.hpp"
+
+namespace periplex::apps {
+namespace {
+
+using ::testing::HasSubstr;
+
+class ConfigurationTest : public ::testing::Test {
+ protected:
+  ~ConfigurationTest() override { std::remove(path.c_str()); }
+  auto read(const std::string& text) {
+    std::ofstream(path) << text;
+    return read_configuration(path);
+  }
+  std::string path = ::testing::TempDir() + "periplex-settings-" + std::to_string(::getpid()) + ".toml";
+};
+
+auto parse(std::vector<const char*> words) {
+  words.insert(words.begin(), "periplex-machine");
+  return parse_command_line(static_cast<int>(words.size()), words.data());
+}
+
+TEST_F(ConfigurationTest, EveryKeyIsRead) {
+  const auto settings = read(R"(
+name = "vm7"
+runtime-dir = "/r"
+control = "/c.sock"
+socket-owner = "0:0"
+socket-mode = "0666"
+log-level = "debug"
+spin-us = 10
+[xhci]
+usb2-ports = 2
+usb3-ports = 3
+[capture]
+usb = "/u.pcapng"
+[[peripheral]]
+kind = "storage"
+id = "disk"
+image = "/d.img"
+readonly = true
+bad-sectors = 7
+[[peripheral]]
+kind = "keyboard"
+)");
+  ASSERT_TRUE(settings) << settings.error().text;
+  const auto plan = make_plan(*settings);
+  ASSERT_TRUE(plan);
+  EXPECT_EQ(plan->name, "vm7");
+  EXPECT_EQ(plan->device_socket, "/r/xhci.sock");
+  EXPECT_EQ(plan->control_socket, "/c.sock");
+  EXPECT_EQ(plan->socket_owner, 0u);
+  EXPECT_EQ(plan->socket_mode, 0666u);
+  EXPECT_EQ(plan->spin, Microseconds(10));
+  EXPECT_EQ(plan->xhci.usb2_ports, 2u);
+  EXPECT_EQ(plan->xhci.usb3_ports, 3u);
+  EXPECT_EQ(plan->capture, "/u.pcapng");
+  ASSERT_EQ(plan->peripherals.size(), 2u);
+  EXPECT_TRUE(plan->peripherals[0].storage()->readonly);
+  EXPECT_EQ(plan->peripherals[0].storage()->bad_sectors.size(), 1u);
+}
+
+TEST_F(ConfigurationTest, RelativePathsBeginAtTheFile) {
+  const auto settings = read("[[peripheral]]\nkind = \"storage\"\nimage = \"d.img\"\n");
+  ASSERT_TRUE(settings) << settings.error().text;
+  EXPECT_EQ(settings->peripherals[0].storage()->image, ::testing::TempDir() + "d.img");
+}
+
+TEST_F(ConfigurationTest, MistakesAreNamedWithTheirLine) {
+  const std::pair<const char*, const char*> mistakes[] = {
+      {"name = \n", ":1: "},
+      {"\ncolour = \"red\"\n", ":2: \"colour\" is not known"},
+      {"name = 7\n", "\"name\" is not known, or of the wrong type"},
+      {"spin-us = -1\n", "\"spin-us\""},
+      {"xhci = 4\n", "\"xhci\""},
+      {"[xhci]\nports = 4\n", ":2: \"xhci.ports\""},
+      {"peripheral = 4\n", "\"peripheral\""},
+      {"[[peripheral]]\nid = \"a\"\n", "no peripheral of kind \"\""},
+      {"[[peripheral]]\nkind = \"mouse\"\nspeed = [1]\n", ":3: \"speed\""},
+  };
+  for (const auto& [text, expected] : mistakes) {
+    const auto settings = read(text);
+    ASSERT_FALSE(settings) << text;
+    EXPECT_THAT(settings.error().text, HasSubstr(expected)) << text;
+    EXPECT_FALSE(settings.error().advice.empty()) << text;
+  }
+  EXPECT_FALSE(read_configuration("/nonexistent.toml"));
+}
+
+TEST(MachineCommandLine, SaysWhatToStart) {
+  const auto line = parse({"--name", "a", "--runtime-dir", "/r", "--attach", "keyboard", "--attach", "storage,image=x",
+                           "--xhci", "usb2-ports=1", "--capture", "usb=f", "--spin-us", "0", "--json"});
+  ASSERT_TRUE(line) << line.error().text;
+  const auto plan = make_plan(line->settings);
+  ASSERT_TRUE(plan) << plan.error().text;
+  EXPECT_EQ(plan->device_socket, "/r/xhci.sock");
+  EXPECT_EQ(plan->control_socket, "/r/control.sock");
+  EXPECT_EQ(plan->peripherals.size(), 2u);
+  EXPECT_EQ(plan->xhci.usb2_ports, 1u);
+  EXPECT_EQ(plan->xhci.usb3_ports, 4u);
+  EXPECT_EQ(plan->spin, Microseconds(0));
+  EXPECT_TRUE(line->json);
+}
+
+TEST(MachineCommandLine, CountsBeforeTheFile) {
+  const Settings merged = merge({.name = "line", .peripherals = {{.id = "b"}}},
+                                {.name = "file", .spin_us = 7, .peripherals = {{.id = "a"}}});
+  EXPECT_EQ(merged.name, "line");
+  EXPECT_EQ(merged.spin_us, 7u);
+  EXPECT_EQ(merged.peripherals.at(0).id, "a");
+  EXPECT_EQ(merged.peripherals.at(1).id, "b");
+}
+
+TEST(MachineCommandLine, MistakesEndWithStatusTwo) {
+  for (const std::vector<const char*>& words :
+       {std::vector<const char*>{"--nonsense"}, {"--attach", "printer"}, {"--xhci", "ports=2"}, {"--capture", "x"},
+        {"--spin-us", "many"}, {"stray"}}) {
+    const auto line = parse(words);
+    ASSERT_FALSE(line) << words[0];
+    EXPECT_EQ(line.error().status, 2) << words[0];
+  }
+  EXPECT_EQ(parse({"--help"}).error().status, 0);
+  EXPECT_THAT(parse({"--help"}).error().text, HasSubstr("PERIPHERALS"));
+  EXPECT_THAT(parse({"--version"}).error().text, HasSubstr("periplex-machine "));
+}
+
+TEST(MachinePlan, HasSafeDefaultsAndRefusesNonsense) {
+  const auto plan = make_plan({});
+  ASSERT_TRUE(plan);
+  EXPECT_EQ(plan->name, "vm1");
+  EXPECT_EQ(plan->socket_mode, 0600u);
+  EXPECT_THAT(plan->device_socket, HasSubstr("periplex/vm1/xhci.sock"));
+  EXPECT_EQ(make_plan({.socket_owner = "0"})->socket_mode, 0660u);
+  EXPECT_FALSE(make_plan({.name = "../x"}));
+  EXPECT_FALSE(make_plan({.socket_mode = "rw"}));
+  EXPECT_FALSE(make_plan({.socket_owner = "nobody-has-this-name"}));
+  EXPECT_FALSE(make_plan({.usb2_ports = 0}));
+  EXPECT_FALSE(make_plan({.usb3_ports = 99}));
+  EXPECT_FALSE(make_plan({.log_level = "loud"}));
+  EXPECT_FALSE(make_plan({.spin_us = 1'000'000}));
+}
+
+}  // namespace
+}  // namespace periplex::apps

@@ -1,0 +1,138 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "apps/periplex-machine/worker.hpp"
+
+#include <fmt/format.h>
+#include <signal.h>
+#include <sys/signalfd.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <filesystem>
+#include <system_error>
+
+#include "apps/open_file.hpp"
+#include "base/log.hpp"
+#include "control/arguments.hpp"
+#include "control/json.hpp"
+#include "vfio_user/listen.hpp"
+
+namespace periplex::apps {
+namespace {
+
+constexpr std::string_view kExampleMemory = "2G";
+/// Others may pass through to a socket that is theirs, but see nothing.
+constexpr mode_t kPassableDirectory = 0711;
+constexpr mode_t kPrivateDirectory = 0700;
+
+std::unexpected<SettingsError> wrong(std::string text, std::string advice) {
+  return std::unexpected(SettingsError{std::move(text), std::move(advice)});
+}
+
+}  // namespace
+
+std::expected<std::unique_ptr<Worker>, SettingsError> Worker::start(const Plan& plan) {
+  std::unique_ptr<Worker> worker(new Worker(plan));
+  worker->watch_signals();
+  auto done = worker->make_directory();
+  if (done) done = worker->make_machine();
+  if (done && plan.capture) done = worker->start_capture(*plan.capture);
+  for (const machine::Description& description : plan.peripherals) {
+    if (done) done = worker->attach(description);
+  }
+  if (!done) return std::unexpected(std::move(done.error()));
+  worker->machine_->serve();
+  return worker;
+}
+
+Worker::~Worker() {
+  control_.reset();
+  machine_.reset();
+  for (const std::string& path : sockets_) ::unlink(path.c_str());
+  if (made_directory_) ::rmdir(plan_.runtime_directory.c_str());
+}
+
+void Worker::run() {
+  loop_.set_max_spin(plan_.spin);
+  loop_.run();
+  log::info("apps", fmt::format("{} ends", plan_.name));
+}
+
+std::string Worker::ready_line(bool json) const {
+  const auto qemu = control::monitor_arguments(control::Monitor::qemu, plan_.device_socket, kExampleMemory);
+  if (json) {
+    return fmt::format(R"({{"ready":true,"machine":{},"qemu":{}}})", control::to_json(machine_->view()),
+                       control::arguments_json("qemu", qemu.words, qemu.text));
+  }
+  return fmt::format("{} is ready; start QEMU (10.1 or newer) with: {}", plan_.name, qemu.text);
+}
+
+std::expected<void, SettingsError> Worker::make_directory() {
+  const std::filesystem::path directory(plan_.runtime_directory);
+  std::error_code error;
+  std::filesystem::create_directories(directory.parent_path(), error);
+  const mode_t mode = plan_.socket_owner || plan_.socket_group ? kPassableDirectory : kPrivateDirectory;
+  if (!error && ::mkdir(directory.c_str(), mode) == 0) {
+    made_directory_ = true;
+    return {};
+  }
+  if (!error && std::filesystem::is_directory(directory, error)) return {};
+  if (!error) error = std::error_code(errno, std::generic_category());
+  return wrong(fmt::format("cannot make the directory {}: {}", plan_.runtime_directory, error.message()),
+               "name one that you may make with --runtime-dir DIR");
+}
+
+std::expected<void, SettingsError> Worker::make_machine() {
+  constexpr const char* kAdvice = "end the other periplex-machine, or choose another --name or --runtime-dir";
+  auto device = vfio_user::listen({.path = plan_.device_socket,
+                                   .mode = plan_.socket_mode,
+                                   .owner = plan_.socket_owner,
+                                   .group = plan_.socket_group});
+  if (!device) return wrong(std::move(device.error()), kAdvice);
+  sockets_.push_back(plan_.device_socket);
+  auto control = vfio_user::listen({.path = plan_.control_socket, .mode = 0600, .owner = {}, .group = {}});
+  if (!control) return wrong(std::move(control.error()), kAdvice);
+  sockets_.push_back(plan_.control_socket);
+  machine_ = std::make_unique<machine::Machine>(loop_,
+                                                machine::Machine::Options{.name = plan_.name,
+                                                                          .device_socket = plan_.device_socket,
+                                                                          .control_socket = plan_.control_socket,
+                                                                          .xhci = plan_.xhci},
+                                                std::move(*device));
+  control_ = std::make_unique<control::Server>(loop_, std::move(*control), *machine_);
+  return {};
+}
+
+std::expected<void, SettingsError> Worker::attach(const machine::Description& description) {
+  UniqueFd image;
+  machine::Description named = description;
+  if (auto* storage = std::get_if<machine::Storage>(&named.options); storage != nullptr && !storage->image.empty()) {
+    auto opened = open_image(storage->image, storage->readonly);
+    if (!opened) return wrong(std::move(opened.error().text), std::move(opened.error().advice));
+    image = std::move(*opened);
+    storage->image = std::filesystem::absolute(storage->image).lexically_normal().string();
+  }
+  const auto attached = machine_->attach(std::move(named), std::move(image));
+  if (!attached) return wrong(attached.error().text, attached.error().advice);
+  return {};
+}
+
+std::expected<void, SettingsError> Worker::start_capture(const std::string& path) {
+  auto file = open_capture(path);
+  if (!file) return wrong(std::move(file.error().text), std::move(file.error().advice));
+  const auto started = machine_->start_capture(std::move(*file), path);
+  if (!started) return wrong(started.error().text, started.error().advice);
+  return {};
+}
+
+void Worker::watch_signals() {
+  sigset_t ends;
+  ::sigemptyset(&ends);
+  ::sigaddset(&ends, SIGTERM);
+  ::sigaddset(&ends, SIGINT);
+  ::sigprocmask(SIG_BLOCK, &ends, nullptr);  // before there are threads: they inherit it
+  ::signal(SIGPIPE, SIG_IGN);
+  signals_ = UniqueFd(::signalfd(-1, &ends, SFD_CLOEXEC | SFD_NONBLOCK));
+  signal_watch_ = loop_.watch(signals_.get(), EPOLLIN, [this](std::uint32_t) { loop_.stop(); });
+}
+
+}  // namespace periplex::apps

@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "apps/periplex/doctor.hpp"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "apps/periplex/run_program.hpp"
+
+namespace periplex::apps {
+namespace {
+
+using ::testing::HasSubstr;
+using ::testing::Not;
+
+Shown examined(std::optional<std::string> machine) {
+  return examine({.qemu = "/nonexistent/qemu", .control = "/c", .machine = std::move(machine), .no_machine = {"none", "start it"}})
+      .value();
+}
+
+TEST(Doctor, ReadsQemuVersions) {
+  EXPECT_EQ(parse_qemu_version("QEMU emulator version 10.1.3 (Debian 1:10.1.3)"), std::pair(10u, 1u));
+  EXPECT_EQ(parse_qemu_version("QEMU emulator version 7.2"), std::pair(7u, 2u));
+  for (const char* bad : {"", "QEMU", "QEMU emulator version ", "QEMU emulator version x.1", "QEMU emulator version 9"}) {
+    EXPECT_FALSE(parse_qemu_version(bad)) << bad;
+  }
+}
+
+TEST(Doctor, MissingThingsAreProblemsWithAdvice) {
+  const Shown shown = examined(std::nullopt);
+  EXPECT_EQ(shown.status, 1);
+  EXPECT_THAT(shown.json, HasSubstr(R"("healthy":false)"));
+  EXPECT_THAT(shown.json, HasSubstr(R"({"check":"machine","state":"problem","text":"none","advice":"start it"})"));
+  EXPECT_THAT(shown.text, HasSubstr("/nonexistent/qemu is not installed"));
+}
+
+TEST(Doctor, AMonitorThatIsNotThereYetIsOnlyANote) {
+  const Shown shown = examined(R"({"name":"vm1","client":{"connected":false,"shared_bytes":0}})");
+  EXPECT_THAT(shown.json, HasSubstr(R"("check":"client","state":"note")"));
+  EXPECT_THAT(shown.json, Not(HasSubstr(R"("check":"memory")")));
+}
+
+TEST(Doctor, TellsWhetherMemoryIsShared) {
+  EXPECT_THAT(examined(R"({"name":"vm1","client":{"connected":true,"shared_bytes":0}})").json,
+              HasSubstr(R"("check":"memory","state":"problem")"));
+  EXPECT_THAT(examined(R"({"name":"vm1","client":{"connected":true,"shared_bytes":1048576}})").text,
+              HasSubstr("1 MiB of the machine's RAM are shared"));
+}
+
+TEST(Doctor, RunsProgramsAndReadsThem) {
+  const auto ran = run_program({"sh", "-c", "echo hello; exit 3"});
+  ASSERT_TRUE(ran);
+  EXPECT_EQ(ran->status, 3);
+  EXPECT_EQ(ran->output, "hello\n");
+  EXPECT_FALSE(run_program({"/nonexistent/program"}));
+}
+
+}  // namespace
+}  // namespace periplex::apps

@@ -1,0 +1,27 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <expected>
+#include <optional>
+#include <string>
+#include <string_view>
+
+/// The control API's answers, read and made readable. Boost.JSON stays behind this.
+namespace periplex::apps {
+
+/// {"devices": […]} of /v1/peripherals.
+[[nodiscard]] std::string peripherals_table(std::string_view json);
+/// One peripheral, in one line.
+[[nodiscard]] std::string peripheral_line(std::string_view json);
+/// /v1/statistics.
+[[nodiscard]] std::string statistics_table(std::string_view json);
+
+/// The text at member `name` of an object; empty if there is none.
+[[nodiscard]] std::string text_member(std::string_view json, std::string_view name);
+/// The number at member `name`, or at member `inner` of the object there.
+[[nodiscard]] std::optional<std::uint64_t> number_member(std::string_view json, std::string_view name,
+                                                         std::string_view inner = {});
+/// Whether member `inner` of the object at member `name` is true.
+[[nodiscard]] bool flag_member(std::string_view json, std::string_view name, std::string_view inner);
+
+}  // namespace periplex::apps

@@ -1,0 +1,169 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "control/router.hpp"
+
+#include <fcntl.h>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "machine/testing/fake_operations.hpp"
+
+namespace periplex::control {
+namespace {
+
+using machine::Reason;
+using machine::testing::FakeOperations;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+namespace pointer = machine::pointer;
+
+class RouterTest : public ::testing::Test {
+ protected:
+  http::Response ask(std::string method, std::string path, std::string body = {}, bool with_file = false) {
+    http::Request request{.method = std::move(method), .path = std::move(path), .parameters = {}, .body = std::move(body)};
+    const std::size_t question = request.path.find('?');
+    if (question != std::string::npos) {
+      const std::string query = request.path.substr(question + 1);
+      request.path.resize(question);
+      request.parameters.push_back({query.substr(0, query.find('=')), query.substr(query.find('=') + 1)});
+    }
+    std::vector<UniqueFd> files;
+    if (with_file) files.emplace_back(::open("/dev/null", O_RDWR | O_CLOEXEC));
+    return router.answer(request, std::move(files));
+  }
+
+  FakeOperations fake;
+  Router router{fake};
+};
+
+TEST_F(RouterTest, TellsWhatTheMachineIs) {
+  fake.machine = {.name = "vm1", .process = 7, .device_socket = "/x", .control_socket = "/c", .usb2_ports = 4,
+                  .usb3_ports = 4, .client = {true, 1 << 20}, .capture = machine::CaptureView{"f", 2, 0}};
+  const http::Response answer = ask("GET", "/v1/machine");
+  EXPECT_EQ(answer.status, 200u);
+  EXPECT_EQ(answer.body,
+            R"({"name":"vm1","pid":7,"uptime_seconds":0,"sockets":{"xhci":"/x","control":"/c"},)"
+            R"("ports":{"usb2":4,"usb3":4},"client":{"connected":true,"shared_bytes":1048576},)"
+            R"("capture":{"name":"f","packets":2,"dropped":0}})");
+}
+
+TEST_F(RouterTest, ListsPeripheralsWithWhatTheirKindHas) {
+  fake.plugged.push_back({.description = machine::parse_specification("storage,id=d,image=/i,removable=true").value(),
+                          .port = 5, .configured = true, .size = 512, .leds = {}});
+  fake.plugged.push_back({.description = machine::parse_specification("keyboard,id=k").value(), .port = 1,
+                          .leds = std::vector<std::string>{"num_lock"}});
+  EXPECT_EQ(ask("GET", "/v1/peripherals").body,
+            R"({"devices":[{"id":"d","kind":"storage","speed":"super","port":5,"configured":true,"image":"/i",)"
+            R"("size":512,"readonly":false,"removable":true,"medium":true,"locked":false},)"
+            R"({"id":"k","kind":"keyboard","speed":"full","port":1,"configured":false,"leds":["num_lock"]}]})");
+  EXPECT_THAT(ask("GET", "/v1/peripherals/k").body, HasSubstr("num_lock"));
+  EXPECT_EQ(ask("GET", "/v1/peripherals/x").status, 404u);
+}
+
+TEST_F(RouterTest, AttachesADiskWithItsDescriptor) {
+  const http::Response answer =
+      ask("POST", "/v1/peripherals", R"({"kind":"storage","id":"d","image":"x","readonly":true})", true);
+  EXPECT_EQ(answer.status, 201u);
+  EXPECT_THAT(fake.asked, ElementsAre("attach storage d +file"));
+  EXPECT_TRUE(fake.plugged[0].description.storage()->readonly);
+}
+
+TEST_F(RouterTest, ADiskWithoutADescriptorIsRefusedUnlessItsMediumIsRemovable) {
+  EXPECT_EQ(ask("POST", "/v1/peripherals", R"({"kind":"storage"})").status, 400u);
+  EXPECT_TRUE(fake.asked.empty());
+  EXPECT_EQ(ask("POST", "/v1/peripherals", R"({"kind":"storage","removable":true})").status, 201u);
+}
+
+TEST_F(RouterTest, PassesEveryOperationOn) {
+  EXPECT_EQ(ask("DELETE", "/v1/peripherals/d").status, 200u);
+  EXPECT_EQ(ask("POST", "/v1/peripherals/d/eject").status, 200u);
+  EXPECT_EQ(ask("POST", "/v1/peripherals/d/eject?force=true").status, 200u);
+  EXPECT_EQ(ask("POST", "/v1/peripherals/d/insert", R"({"image":"i"})", true).status, 200u);
+  EXPECT_EQ(ask("POST", "/v1/peripherals/k/type", R"({"text":"hi"})").status, 200u);
+  EXPECT_EQ(ask("POST", "/v1/type", R"({"text":"hi"})").status, 200u);
+  EXPECT_EQ(ask("POST", "/v1/keys", R"({"keys":["ctrl+c","a"]})").status, 200u);
+  EXPECT_EQ(ask("POST", "/v1/capture/start", R"({"name":"f"})", true).status, 200u);
+  EXPECT_THAT(ask("POST", "/v1/capture/stop").body, HasSubstr(R"("packets":3)"));
+  EXPECT_THAT(fake.asked, ElementsAre("detach d", "eject d", "eject d by force", "insert d i +file", "type k hi", "type - hi",
+                                      "press - ctrl+c a", "capture f +file", "stop capture"));
+}
+
+TEST_F(RouterTest, PointerActionsComeInAFixedOrder) {
+  EXPECT_EQ(ask("POST", "/v1/pointer", R"({"wheel":-2,"click":"left","x":1,"y":32767,"buttons":["right","middle"]})").status,
+            200u);
+  ASSERT_EQ(fake.pointed.size(), 4u);
+  EXPECT_EQ(std::get<pointer::MoveTo>(fake.pointed[0]).y, 32767u);
+  EXPECT_EQ(std::get<pointer::Hold>(fake.pointed[1]).buttons, pointer::kRight | pointer::kMiddle);
+  EXPECT_EQ(std::get<pointer::Click>(fake.pointed[2]).buttons, pointer::kLeft);
+  EXPECT_EQ(std::get<pointer::Scroll>(fake.pointed[3]).notches, -2);
+  EXPECT_EQ(ask("POST", "/v1/pointer", R"({"dx":-5,"dy":3})").status, 200u);
+  EXPECT_EQ(std::get<pointer::MoveBy>(fake.pointed[0]).x, -5);
+}
+
+TEST_F(RouterTest, BadBodiesAreRefusedBeforeTheMachineIsAsked) {
+  const std::pair<const char*, const char*> bad[] = {
+      {"/v1/type", ""},
+      {"/v1/type", "[]"},
+      {"/v1/type", "{\"text\":1}"},
+      {"/v1/type", "{\"text\":\"a\",\"more\":1}"},
+      {"/v1/keys", "{\"keys\":\"a\"}"},
+      {"/v1/keys", "{\"keys\":[1]}"},
+      {"/v1/pointer", "{}"},
+      {"/v1/pointer", "{\"x\":1}"},
+      {"/v1/pointer", "{\"x\":1,\"y\":32768}"},
+      {"/v1/pointer", "{\"x\":-1,\"y\":0}"},
+      {"/v1/pointer", "{\"x\":1.5,\"y\":0}"},
+      {"/v1/pointer", "{\"click\":\"up\"}"},
+      {"/v1/pointer", "{\"buttons\":\"left\"}"},
+      {"/v1/pointer", "{\"wheel\":1000}"},
+      {"/v1/peripherals", "{}"},
+      {"/v1/peripherals", "{\"kind\":\"printer\"}"},
+      {"/v1/peripherals", "{\"kind\":\"keyboard\",\"id\":{}}"},
+      {"/v1/peripherals", "{\"kind\":\"keyboard\",\"image\":\"x\"}"},
+      {"/v1/capture/start", "{\"name\":\"no descriptor\"}"},
+      {"/v1/peripherals/d/insert", "{\"image\":\"no descriptor\"}"},
+  };
+  for (const auto& [path, body] : bad) {
+    const http::Response answer = ask("POST", path, body);
+    EXPECT_EQ(answer.status, 400u) << path << body;
+    EXPECT_THAT(answer.body, HasSubstr("\"advice\":")) << path << body;
+  }
+  EXPECT_TRUE(fake.asked.empty());
+}
+
+TEST_F(RouterTest, WhatTheMachineRefusesBecomesTheRightStatus) {
+  const std::pair<Reason, unsigned> statuses[] = {{Reason::invalid, 400}, {Reason::not_found, 404},
+                                                  {Reason::conflict, 409}, {Reason::busy, 429}, {Reason::failed, 500}};
+  for (const auto& [reason, status] : statuses) {
+    fake.refusal = machine::Refusal{reason, "no", "do this"};
+    const http::Response answer = ask("POST", "/v1/peripherals/x/eject");
+    EXPECT_EQ(answer.status, status);
+    EXPECT_EQ(answer.body, R"({"error":"no","advice":"do this"})");
+  }
+}
+
+TEST_F(RouterTest, UnknownPathsAndMethodsSaySo) {
+  for (const char* path : {"/", "", "/v1", "/v1/", "/v2/machine", "/v1/machine/", "/v1/peripherals//eject", "v1/machine"}) {
+    EXPECT_EQ(ask("GET", path).status, 404u) << path;
+  }
+  const http::Response answer = ask("PUT", "/v1/peripherals");
+  EXPECT_EQ(answer.status, 405u);
+  EXPECT_EQ(answer.allow, "GET, POST");
+}
+
+TEST_F(RouterTest, GivesTheArgumentsOfAMonitor) {
+  fake.machine.device_socket = "/x.sock";
+  EXPECT_THAT(ask("GET", "/v1/arguments?vmm=qemu").body, HasSubstr("size=2G,share=on"));
+  EXPECT_EQ(ask("GET", "/v1/arguments").status, 400u);
+  EXPECT_EQ(ask("GET", "/v1/arguments?vmm=xen").status, 400u);
+}
+
+TEST_F(RouterTest, StatisticsNameEndpointsByAddress) {
+  fake.counted.server = {{"messages", 9}};
+  fake.counted.peripherals = {{"d", {{.endpoint = usb::EndpointAddress(0x81), .type = usb::TransferType::bulk, .transfers = 2, .bytes = 1024}}}};
+  EXPECT_EQ(ask("GET", "/v1/statistics").body,
+            R"({"server":{"messages":9},"loop":{},"devices":[{"id":"d","endpoints":[{"endpoint":"0x81",)"
+            R"("type":"bulk","descriptors":0,"transfers":2,"bytes":1024,"errors":0}]}]})");
+}
+
+}  // namespace
+}  // namespace periplex::control

@@ -1,0 +1,214 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "machine/machine.hpp"
+
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "usb/device/device_description.hpp"
+
+namespace periplex::machine {
+namespace {
+
+/// Devices of a USB bus have the numbers 1 to 127 (USB 2.0 §9.1.1.4).
+constexpr std::uint8_t kLastDeviceNumber = 127;
+
+Refusal attach_refusal(usb::AttachError error, const Description& description, const usb::xhci::Options& xhci) {
+  const bool usb3 = usb::is_usb3(description.speed);
+  switch (error) {
+    case usb::AttachError::no_free_port:
+      return {Reason::conflict,
+              fmt::format("all {} ports for USB {} are taken", usb3 ? xhci.usb3_ports : xhci.usb2_ports, usb3 ? 3 : 2),
+              usb3 ? "detach something, attach this with speed=high, or start periplex-machine with more --xhci usb3-ports"
+                   : "detach something, or start periplex-machine with more --xhci usb2-ports"};
+    case usb::AttachError::speed_unsupported:
+      return {Reason::conflict, fmt::format("no port runs at {} speed", usb::name(description.speed)),
+              "choose another speed, or start periplex-machine with ports for it (--xhci)"};
+  }
+  return {Reason::failed, "the device could not be attached", "choose another speed"};
+}
+
+}  // namespace
+
+Machine::Machine(EventLoop& loop, Options options, UniqueFd listening)
+    : loop_(loop),
+      options_(std::move(options)),
+      started_(loop.now()),
+      pool_(std::make_unique<host::IoPool>(loop)),
+      server_(loop, std::move(listening)),
+      function_(options_.xhci, server_.memory(), server_.interrupts(), loop) {}
+
+Machine::~Machine() {
+  server_.stop();
+  std::vector<ImageLock> locks;
+  for (const auto& peripheral : plugged_) {
+    function_.bus().detach(peripheral->device());
+    locks.push_back(peripheral->take_lock());
+  }
+  plugged_.clear();
+  pool_.reset();  // performs the writes it has accepted
+  for (const ImageLock& lock : locks) lock.sync();
+}
+
+MachineView Machine::view() const {
+  MachineView view{.name = options_.name,
+                   .process = ::getpid(),
+                   .uptime = loop_.now() - started_,
+                   .device_socket = options_.device_socket,
+                   .control_socket = options_.control_socket,
+                   .usb2_ports = options_.xhci.usb2_ports,
+                   .usb3_ports = options_.xhci.usb3_ports,
+                   .client = {server_.connected(), server_.statistics().mapped_bytes}};
+  if (capture_) view.capture = capture_->view();
+  return view;
+}
+
+std::vector<PeripheralView> Machine::peripherals() const {
+  std::vector<PeripheralView> views;
+  for (const auto& peripheral : plugged_) views.push_back(peripheral->view());
+  return views;
+}
+
+Statistics Machine::statistics() const {
+  const vfio_user::Server::Statistics counted = server_.statistics();
+  Statistics statistics{.server = {{"clients", counted.clients},
+                                   {"messages", counted.messages},
+                                   {"received_bytes", counted.received_bytes},
+                                   {"sent_bytes", counted.sent_bytes},
+                                   {"mapped_bytes", counted.mapped_bytes}},
+                        .loop = {{"wakeups", loop_.wakeups()}}};
+  for (const auto& peripheral : plugged_) {
+    PeripheralStatistics& of_one = statistics.peripherals.emplace_back();
+    of_one.id = peripheral->id();
+    function_.controller().for_each_endpoint(
+        peripheral->device(), [&](usb::EndpointAddress address, usb::TransferType type, const auto& counters) {
+          of_one.endpoints.push_back(
+              {address, type, counters.trbs, counters.transfers, counters.bytes, counters.errors});
+        });
+  }
+  return statistics;
+}
+
+Outcome<PeripheralView> Machine::attach(Description description, UniqueFd image) {
+  if (description.id.empty()) description.id = unused_id(description.kind());
+  if (find(description.id)) {
+    return std::unexpected(Refusal{Reason::conflict, fmt::format("there is a peripheral \"{}\" already", description.id),
+                                   "choose another id, or detach that one first"});
+  }
+  auto plugged = Plugged::make(description, std::move(image), next_label(description), loop_, *pool_);
+  if (!plugged) return std::unexpected(std::move(plugged.error()));
+  if (capture_) (*plugged)->device().observe(capture_->observer());
+  const auto port = function_.bus().attach((*plugged)->device());
+  if (!port) return std::unexpected(attach_refusal(port.error(), description, options_.xhci));
+  (*plugged)->set_port(*port);
+  plugged_.push_back(std::move(*plugged));
+  return plugged_.back()->view();
+}
+
+Outcome<> Machine::detach(std::string_view id) {
+  const auto found = find(id);
+  if (!found) return std::unexpected(found.error());
+  function_.bus().detach((*found)->device());
+  std::erase_if(plugged_, [&](const auto& peripheral) { return peripheral.get() == *found; });
+  return {};
+}
+
+Outcome<> Machine::eject(std::string_view id, bool force) {
+  const auto found = find(id);
+  if (!found) return std::unexpected(found.error());
+  return (*found)->eject(force);
+}
+
+Outcome<> Machine::insert(std::string_view id, UniqueFd image, std::string name) {
+  const auto found = find(id);
+  if (!found) return std::unexpected(found.error());
+  return (*found)->insert(std::move(image), std::move(name), *pool_);
+}
+
+Outcome<> Machine::type(std::optional<std::string_view> id, std::string_view text) {
+  const auto found = choose(id, &Plugged::is_keyboard, "keyboard");
+  if (!found) return std::unexpected(found.error());
+  return (*found)->type(text);
+}
+
+Outcome<> Machine::press(std::optional<std::string_view> id, const std::vector<std::string>& chords) {
+  const auto found = choose(id, &Plugged::is_keyboard, "keyboard");
+  if (!found) return std::unexpected(found.error());
+  return (*found)->press(chords);
+}
+
+Outcome<> Machine::point(std::optional<std::string_view> id, const std::vector<pointer::Action>& actions) {
+  const bool relative = std::ranges::any_of(
+      actions, [](const pointer::Action& action) { return std::holds_alternative<pointer::MoveBy>(action); });
+  const auto found = choose(id, [&](const Plugged& plugged) { return plugged.can_point(actions); },
+                            relative ? "mouse" : "tablet");
+  if (!found) return std::unexpected(found.error());
+  return (*found)->point(actions);
+}
+
+Outcome<> Machine::start_capture(UniqueFd file, std::string name) {
+  if (capture_) {
+    return std::unexpected(Refusal{Reason::conflict, fmt::format("USB traffic is being written to {}", capture_->view().name),
+                                   "periplex capture stop ends that"});
+  }
+  auto capture = CaptureFile::open(std::move(file), std::move(name), loop_);
+  if (!capture) return std::unexpected(std::move(capture.error()));
+  capture_ = std::move(*capture);
+  for (const auto& peripheral : plugged_) peripheral->device().observe(capture_->observer());
+  return {};
+}
+
+Outcome<CaptureView> Machine::stop_capture() {
+  if (!capture_) {
+    return std::unexpected(
+        Refusal{Reason::conflict, "USB traffic is not being written", "periplex capture start FILE begins that"});
+  }
+  CaptureView view = capture_->view();
+  for (const auto& peripheral : plugged_) peripheral->device().ignore(capture_->observer());
+  capture_.reset();
+  return view;
+}
+
+Outcome<Plugged*> Machine::find(std::string_view id) const {
+  const auto found = std::ranges::find_if(plugged_, [&](const auto& peripheral) { return peripheral->id() == id; });
+  if (found == plugged_.end()) {
+    return std::unexpected(Refusal{Reason::not_found, fmt::format("there is no peripheral \"{}\"", id),
+                                   "`periplex list` shows those there are"});
+  }
+  return found->get();
+}
+
+Outcome<Plugged*> Machine::choose(std::optional<std::string_view> id, const Suits& suits, std::string_view what) const {
+  if (id) {
+    const auto found = find(*id);
+    if (found && !suits(**found)) {
+      return std::unexpected(Refusal{Reason::invalid, fmt::format("{} is no {}", *id, what),
+                                     fmt::format("name a {}, or none: then the first is meant", what)});
+    }
+    return found;
+  }
+  const auto found = std::ranges::find_if(plugged_, [&](const auto& peripheral) { return suits(*peripheral); });
+  if (found == plugged_.end()) {
+    return std::unexpected(Refusal{Reason::conflict, fmt::format("there is no {}", what),
+                                   fmt::format("periplex attach {} plugs one in", what)});
+  }
+  return found->get();
+}
+
+std::string Machine::unused_id(std::string_view kind) const {
+  for (unsigned number = 1;; ++number) {
+    std::string id = fmt::format("{}{}", kind, number);
+    if (!find(id)) return id;
+  }
+}
+
+usb::DeviceLabel Machine::next_label(const Description& description) {
+  last_device_number_ = static_cast<std::uint8_t>(last_device_number_ % kLastDeviceNumber + 1);
+  return {.bus = static_cast<std::uint16_t>(usb::is_usb3(description.speed) ? 2 : 1),
+          .number = last_device_number_,
+          .data_endpoints = description.storage() != nullptr ? usb::TransferType::bulk : usb::TransferType::interrupt};
+}
+
+}  // namespace periplex::machine

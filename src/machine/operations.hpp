@@ -1,0 +1,159 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstdint>
+#include <expected>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <variant>
+#include <vector>
+
+#include "base/time.hpp"
+#include "loop/unique_fd.hpp"
+#include "machine/peripheral.hpp"
+#include "usb/endpoint.hpp"
+
+/// What may be asked of one running machine: the one interface between a machine and whoever controls it.
+namespace periplex::machine {
+
+enum class Reason : std::uint8_t {
+  invalid,    ///< the request itself makes no sense
+  not_found,  ///< there is no such peripheral
+  conflict,   ///< not in the state it is in now
+  busy,       ///< a queue is full; later it works
+  failed,     ///< this computer refused something
+};
+
+/// Why an operation was not done, and what to do about it. Nothing has changed then.
+struct Refusal {
+  Reason reason = Reason::invalid;
+  std::string text;
+  std::string advice;
+};
+
+template <typename T = void>
+using Outcome = std::expected<T, Refusal>;
+
+/// A peripheral that is plugged in.
+struct PeripheralView {
+  Description description;
+  unsigned port = 0;                             ///< root port, from 1
+  bool configured = false;                       ///< a driver of the guest uses it
+  std::uint64_t size = 0;                        ///< disks: bytes of the medium
+  bool locked = false;                       ///< disks: the guest wants the medium to stay in
+  bool medium = true;                            ///< disks: whether there is a medium
+  std::optional<std::vector<std::string>> leds;  ///< keyboards: what the guest has lit
+};
+
+/// The machine's monitor (QEMU …), at the other end of the vfio-user socket.
+struct ClientView {
+  bool connected = false;
+  std::uint64_t shared_bytes = 0;  ///< guest memory this process can reach; 0 while connected: the RAM is not shared
+};
+
+struct CaptureView {
+  std::string name;
+  std::uint64_t packets = 0;
+  std::uint64_t dropped = 0;
+};
+
+struct MachineView {
+  std::string name;
+  int process = 0;
+  Nanoseconds uptime{};
+  std::string device_socket;
+  std::string control_socket;
+  unsigned usb2_ports = 0;
+  unsigned usb3_ports = 0;
+  ClientView client;
+  std::optional<CaptureView> capture;
+};
+
+/// Since the guest configured the endpoint.
+struct EndpointStatistics {
+  usb::EndpointAddress endpoint;
+  usb::TransferType type = usb::TransferType::control;
+  std::uint64_t descriptors = 0;  ///< transfer descriptors that the guest queued and we carried out
+  std::uint64_t transfers = 0;    ///< requests to the peripheral: one per data set
+  std::uint64_t bytes = 0;
+  std::uint64_t errors = 0;
+};
+
+struct PeripheralStatistics {
+  std::string id;
+  std::vector<EndpointStatistics> endpoints;
+};
+
+/// A number that the vfio-user server or the loop counts, by name.
+struct Counter {
+  std::string name;
+  std::uint64_t value = 0;
+};
+
+struct Statistics {
+  std::vector<Counter> server;
+  std::vector<Counter> loop;
+  std::vector<PeripheralStatistics> peripherals;
+};
+
+/// What a pointer does next. Positions are 0 … 32767 from the left and the top of the screen.
+namespace pointer {
+struct MoveTo {
+  std::uint16_t x = 0;
+  std::uint16_t y = 0;
+};
+struct MoveBy {
+  std::int16_t x = 0;
+  std::int16_t y = 0;
+};
+/// The buttons that are down from now on.
+struct Hold {
+  std::uint8_t buttons = 0;
+};
+/// Down and up again.
+struct Click {
+  std::uint8_t buttons = 0;
+};
+/// Notches; away from the user is positive.
+struct Scroll {
+  std::int16_t notches = 0;
+};
+inline constexpr std::uint16_t kMaxPosition = 32767;
+inline constexpr std::uint8_t kLeft = 1;
+inline constexpr std::uint8_t kRight = 2;
+inline constexpr std::uint8_t kMiddle = 4;
+using Action = std::variant<MoveTo, MoveBy, Hold, Click, Scroll>;
+}  // namespace pointer
+
+/// Called on the machine's loop only. None of these waits for the guest: input is queued, and sent as the guest asks.
+/// Where an id may be left out, the first peripheral that can do it is meant.
+class Operations {
+ public:
+  virtual ~Operations() = default;
+
+  [[nodiscard]] virtual MachineView view() const = 0;
+  [[nodiscard]] virtual std::vector<PeripheralView> peripherals() const = 0;
+  [[nodiscard]] virtual Statistics statistics() const = 0;
+
+  /// Plugs a peripheral in. `image` is the open file of a disk, or nothing: then a removable disk has no medium.
+  [[nodiscard]] virtual Outcome<PeripheralView> attach(Description description, UniqueFd image) = 0;
+  /// Pulls it, whatever the guest does with it.
+  [[nodiscard]] virtual Outcome<> detach(std::string_view id) = 0;
+  /// Takes the medium out; against the guest's will (it has locked the medium while it uses it) only with `force`.
+  [[nodiscard]] virtual Outcome<> eject(std::string_view id, bool force) = 0;
+  [[nodiscard]] virtual Outcome<> insert(std::string_view id, UniqueFd image, std::string name) = 0;
+
+  /// Presses the keys of a US keyboard that give `text`; all of them are queued, or none.
+  [[nodiscard]] virtual Outcome<> type(std::optional<std::string_view> id, std::string_view text) = 0;
+  /// Presses chords like "ctrl+alt+delete", one after the other.
+  [[nodiscard]] virtual Outcome<> press(std::optional<std::string_view> id, const std::vector<std::string>& chords) = 0;
+  [[nodiscard]] virtual Outcome<> point(std::optional<std::string_view> id,
+                                        const std::vector<pointer::Action>& actions) = 0;
+
+  /// Writes all USB traffic to `file` as pcapng; `name` is for people.
+  [[nodiscard]] virtual Outcome<> start_capture(UniqueFd file, std::string name) = 0;
+  [[nodiscard]] virtual Outcome<CaptureView> stop_capture() = 0;
+};
+
+}  // namespace periplex::machine

@@ -1,0 +1,85 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "machine/peripheral.hpp"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+namespace periplex::machine {
+namespace {
+
+using ::testing::HasSubstr;
+
+TEST(Specification, ADiskWithEverySetting) {
+  const auto description =
+      parse_specification("storage,id=disk,image=/a/b.img,readonly=true,removable=on,speed=high,bad-sectors=7+100-107");
+  ASSERT_TRUE(description);
+  EXPECT_EQ(description->id, "disk");
+  EXPECT_EQ(description->kind(), "storage");
+  EXPECT_EQ(description->speed, usb::Speed::high);
+  EXPECT_EQ(*description->storage(), (Storage{"/a/b.img", true, true, {{7, 7}, {100, 107}}}));
+}
+
+TEST(Specification, DefaultsAreThoseOfACommonDevice) {
+  EXPECT_EQ(parse_specification("storage,image=x")->speed, usb::Speed::super);
+  EXPECT_FALSE(parse_specification("storage,image=x")->storage()->readonly);
+  for (const char* kind : {"keyboard", "tablet", "mouse"}) {
+    const auto description = parse_specification(kind);
+    ASSERT_TRUE(description) << kind;
+    EXPECT_EQ(description->kind(), kind);
+    EXPECT_EQ(description->speed, usb::Speed::full);
+    EXPECT_EQ(description->id, "");
+  }
+}
+
+TEST(Specification, ADoubledCommaIsACommaInAValue) {
+  EXPECT_EQ(parse_specification("storage,image=a,,b.img,id=x")->storage()->image, "a,b.img");
+  EXPECT_EQ(parse_specification("storage,image=a=b")->storage()->image, "a=b");
+}
+
+TEST(Specification, SettingsGiveTheDescriptionBack) {
+  for (const char* text : {"storage,id=d,image=/x,removable=true,bad-sectors=1-2+9", "keyboard", "mouse,speed=high"}) {
+    const auto description = parse_specification(text);
+    ASSERT_TRUE(description) << text;
+    EXPECT_EQ(describe(description->kind(), settings(*description)), *description) << text;
+  }
+}
+
+TEST(Specification, EveryMistakeIsNamedWithAdvice) {
+  const std::pair<const char*, const char*> mistakes[] = {
+      {"", "no peripheral of kind \"\""},
+      {"printer", "no peripheral of kind \"printer\""},
+      {"storage", "no image"},
+      {"storage,image=", "no image"},
+      {"storage,image=x,readonly=maybe", "neither true nor false"},
+      {"storage,image=x,readonly", "not KEY=VALUE"},
+      {"storage,image=x,=y", "not KEY=VALUE"},
+      {"storage,image=x,colour=red", "no setting \"colour\""},
+      {"keyboard,image=x", "no setting \"image\""},
+      {"keyboard,id=a,id=b", "given twice"},
+      {"keyboard,id=", "cannot be an id"},
+      {"keyboard,id=-a", "cannot be an id"},
+      {"keyboard,id=a/b", "cannot be an id"},
+      {"keyboard,speed=warp", "no speed \"warp\""},
+      {"storage,image=x,bad-sectors=9-3", "not a list of sectors"},
+      {"storage,image=x,bad-sectors=1+a", "not a list of sectors"},
+      {"storage,image=x,bad-sectors=99999999999999999999", "not a list of sectors"},
+  };
+  for (const auto& [text, expected] : mistakes) {
+    const auto description = parse_specification(text);
+    ASSERT_FALSE(description) << text;
+    EXPECT_THAT(description.error().text, HasSubstr(expected)) << text;
+    EXPECT_FALSE(description.error().advice.empty()) << text;
+  }
+}
+
+TEST(Specification, AnIdIsShortAndPlain) {
+  EXPECT_TRUE(is_valid_id("a"));
+  EXPECT_TRUE(is_valid_id("disk-1_b.c"));
+  EXPECT_TRUE(is_valid_id(std::string(63, 'a')));
+  EXPECT_FALSE(is_valid_id(std::string(64, 'a')));
+  EXPECT_FALSE(is_valid_id("a b"));
+  EXPECT_FALSE(is_valid_id("\xc3\xa4"));
+}
+
+}  // namespace
+}  // namespace periplex::machine

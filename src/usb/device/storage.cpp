@@ -1,0 +1,130 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "usb/device/storage.hpp"
+
+#include "usb/device/product_ids.hpp"
+
+namespace periplex::usb::device {
+namespace {
+
+constexpr EndpointAddress kBulkIn{1, Direction::in};
+constexpr EndpointAddress kBulkOut{2, Direction::out};
+constexpr std::uint8_t kMaxBurst = 15;  // of 16 packets: large transfers
+
+constexpr std::uint8_t kMassStorage = 0x08;  // USB Mass Storage Class Overview 1.4
+constexpr std::uint8_t kScsiTransparent = 0x06;
+constexpr std::uint8_t kBulkOnlyTransport = 0x50;
+
+// Bulk-Only §3.1, §3.2: bmRequestType and bRequest.
+constexpr std::uint8_t kToInterface = 0x21;
+constexpr std::uint8_t kFromInterface = 0xa1;
+constexpr std::uint8_t kGetMaxLun = 0xfe;
+constexpr std::uint8_t kBulkOnlyReset = 0xff;
+
+EndpointAddress pipe(Direction direction) {
+  return direction == Direction::in ? kBulkIn : kBulkOut;
+}
+
+DeviceDescription describe(const StorageOptions& options) {
+  return {
+      .vendor_id = kVendorId,
+      .product_id = kStorageProductId,
+      .manufacturer = options.vendor,
+      .product = options.product,
+      .serial_number = options.serial,
+      .interfaces = {{
+          .interface_class = kMassStorage,
+          .interface_subclass = kScsiTransparent,
+          .interface_protocol = kBulkOnlyTransport,
+          .endpoints = {{.address = kBulkIn, .type = TransferType::bulk, .max_burst = kMaxBurst},
+                        {.address = kBulkOut, .type = TransferType::bulk, .max_burst = kMaxBurst}},
+      }},
+  };
+}
+
+ScsiDiskOptions disk_options(const StorageOptions& options) {
+  return {.identity = {.vendor = options.vendor,
+                       .product = options.product,
+                       .revision = options.revision,
+                       .serial = options.serial},
+          .removable = options.removable,
+          .read_only = options.read_only};
+}
+
+}  // namespace
+
+Storage::Storage(const StorageOptions& options, Speed speed, std::unique_ptr<BlockBackend> medium, Scheduler& scheduler)
+    : EmulatedDevice(describe(options), speed, scheduler),
+      bad_sectors_(options.bad_sectors),
+      disk_(disk_options(options), prepare(std::move(medium))),
+      bulk_only_(disk_, *this) {}
+
+std::unique_ptr<BlockBackend> Storage::prepare(std::unique_ptr<BlockBackend> medium) const {
+  if (medium == nullptr || bad_sectors_.empty()) return medium;
+  return std::make_unique<BlockFaults>(std::move(medium), bad_sectors_);
+}
+
+std::expected<void, EjectError> Storage::eject(Force force) {
+  if (!disk_.options().removable) return std::unexpected(EjectError::not_removable);
+  if (disk_.medium() == nullptr) return std::unexpected(EjectError::no_medium);
+  if (disk_.locked() && force == Force::no) return std::unexpected(EjectError::locked);
+  disk_.remove();
+  return {};
+}
+
+void Storage::insert(std::unique_ptr<BlockBackend> medium) {
+  disk_.insert(prepare(std::move(medium)));
+}
+
+StorageState Storage::state() const {
+  return {.medium_present = disk_.medium_present(),
+          .locked = disk_.locked(),
+          .write_protected = disk_.write_protected(),
+          .size = disk_.blocks() * disk_.block_size(),
+          .block_size = disk_.block_size(),
+          .counters = disk_.counters()};
+}
+
+ControlResult Storage::on_class_request(const SetupPacket& setup, ByteView) {
+  // "wValue 0, wLength 0" and "wValue 0, wLength 1"; anything else is not one of our requests.
+  if (setup.request_type == kToInterface && setup.request == kBulkOnlyReset && setup.value == 0 && setup.length == 0) {
+    bulk_only_.reset_recovery();
+    return Bytes{};
+  }
+  if (setup.request_type == kFromInterface && setup.request == kGetMaxLun && setup.value == 0 && setup.length > 0) {
+    return Bytes(1);  // the number of the last logical unit
+  }
+  return kStall;
+}
+
+void Storage::on_transfer(EndpointAddress) {
+  bulk_only_.on_transfer();
+}
+void Storage::on_cancel(TransferId id) {
+  bulk_only_.cancel(id);
+}
+void Storage::on_configured(std::uint8_t) {
+  bulk_only_.reset(Status::error);
+}
+void Storage::on_interface_reset(std::uint8_t, std::uint8_t) {
+  bulk_only_.reset(Status::error);
+}
+void Storage::on_endpoint_halt_cleared(EndpointAddress endpoint) {
+  bulk_only_.on_halt_cleared(endpoint.direction());
+}
+
+void Storage::on_reset() {
+  bulk_only_.reset(Status::cancelled);
+  disk_.power_on();
+}
+
+TransferPtr Storage::take(Direction direction) {
+  return take_pending(pipe(direction));
+}
+void Storage::finish(TransferPtr transfer, Completion completion) {
+  EmulatedDevice::finish(std::move(transfer), completion);
+}
+void Storage::halt(Direction direction) {
+  EmulatedDevice::halt(pipe(direction));
+}
+
+}  // namespace periplex::usb::device

@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "apps/open_file.hpp"
 
-#include <fcntl.h>
-#include <fmt/format.h>
-
 #include <cerrno>
 #include <cstring>
+#include <fcntl.h>
+#include <fmt/format.h>
 
 #include "control/arguments.hpp"
 
@@ -26,16 +25,18 @@ std::expected<UniqueFd, OpenError> open_image(const std::string& path, bool read
   const int error = errno;
   switch (error) {
     case ENOENT:
-      return std::unexpected(open_error(
-          path, error, fmt::format("`truncate -s 1G {}` makes an empty disk", control::shell_quoted(path))));
+      return std::unexpected(
+          open_error(path, error, fmt::format("`truncate -s 1G {}` makes an empty disk", control::shell_quoted(path))));
     case EACCES:
     case EPERM:
     case EROFS:
       return std::unexpected(open_error(path, error,
                                         readonly ? "see its owner and mode, and those of its directory"
                                                  : "see its owner and mode, or add readonly=true"));
-    case EISDIR: return std::unexpected(open_error(path, error, "name a raw disk image or a block device"));
-    default: return std::unexpected(open_error(path, error, "see whether the path is right"));
+    case EISDIR:
+      return std::unexpected(open_error(path, error, "name a raw disk image or a block device"));
+    default:
+      return std::unexpected(open_error(path, error, "see whether the path is right"));
   }
 }
 

@@ -1,12 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "apps/places.hpp"
 
-#include <fmt/format.h>
-#include <unistd.h>
-
 #include <cstdlib>
 #include <filesystem>
+#include <fmt/format.h>
 #include <system_error>
+#include <unistd.h>
 
 namespace periplex::apps {
 
@@ -17,7 +16,9 @@ std::string runtime_root() {
   return fmt::format("/run/user/{}/periplex", ::geteuid());
 }
 
-std::string runtime_directory(std::string_view name) { return fmt::format("{}/{}", runtime_root(), name); }
+std::string runtime_directory(std::string_view name) {
+  return fmt::format("{}/{}", runtime_root(), name);
+}
 
 std::string absolute_path(std::string_view path) {
   std::error_code error;

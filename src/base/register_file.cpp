@@ -61,7 +61,7 @@ void RegisterFile::read(std::uint64_t offset, MutableByteView out) const {
     std::uint64_t value = 0;
     if (part.cell != nullptr) {
       const std::uint64_t whole = part.cell->on_read_ ? part.cell->on_read_() : part.cell->value_;
-      trace::line(layer_, "read  {:#06x} {}", offset, part.cell->declaration().describe(whole));
+      if (trace::enabled) trace::line(layer_, "read  {:#06x} {}", offset, part.cell->declaration().describe(whole));
       value = whole >> part.shift();
     }
     std::memcpy(out.data(), &value, part.length);
@@ -79,7 +79,7 @@ void RegisterFile::write(std::uint64_t offset, ByteView in) {
       written <<= part.shift();
       RegisterCell& cell = *part.cell;
       const std::uint64_t old = cell.value_;
-      trace::line(layer_, "write {:#06x} {}", offset, cell.declaration().describe(written));
+      if (trace::enabled) trace::line(layer_, "write {:#06x} {}", offset, cell.declaration().describe(written));
       cell.value_ = cell.declaration().merge(old, written, part.lanes());
       if (cell.on_write_) cell.on_write_({old, cell.value_, written, part.lanes()});
     }

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-#include <fmt/format.h>
-
 #include <boost/json.hpp>
+#include <fmt/format.h>
 
 #include "control/json.hpp"
 
@@ -41,10 +40,14 @@ json::object object_of(const std::vector<machine::Counter>& counters) {
 
 std::string_view type_name(usb::TransferType type) {
   switch (type) {
-    case usb::TransferType::control: return "control";
-    case usb::TransferType::isochronous: return "isochronous";
-    case usb::TransferType::bulk: return "bulk";
-    case usb::TransferType::interrupt: return "interrupt";
+    case usb::TransferType::control:
+      return "control";
+    case usb::TransferType::isochronous:
+      return "isochronous";
+    case usb::TransferType::bulk:
+      return "bulk";
+    case usb::TransferType::interrupt:
+      return "interrupt";
   }
   return "?";
 }
@@ -76,7 +79,9 @@ std::string to_json(const machine::MachineView& machine) {
   return json::serialize(object);
 }
 
-std::string to_json(const machine::PeripheralView& peripheral) { return json::serialize(object_of(peripheral)); }
+std::string to_json(const machine::PeripheralView& peripheral) {
+  return json::serialize(object_of(peripheral));
+}
 
 std::string to_json(const std::vector<machine::PeripheralView>& peripherals) {
   json::array devices;
@@ -91,12 +96,13 @@ std::string to_json(const machine::Statistics& statistics) {
     for (const machine::EndpointStatistics& endpoint : peripheral.endpoints) endpoints.push_back(object_of(endpoint));
     devices.push_back(json::object{{"id", peripheral.id}, {"endpoints", std::move(endpoints)}});
   }
-  return json::serialize(json::object{{"server", object_of(statistics.server)},
-                                      {"loop", object_of(statistics.loop)},
-                                      {"devices", std::move(devices)}});
+  return json::serialize(json::object{
+      {"server", object_of(statistics.server)}, {"loop", object_of(statistics.loop)}, {"devices", std::move(devices)}});
 }
 
-std::string to_json(const machine::CaptureView& capture) { return json::serialize(object_of(capture)); }
+std::string to_json(const machine::CaptureView& capture) {
+  return json::serialize(object_of(capture));
+}
 
 std::string to_json(const machine::Description& description) {
   json::object object{{"kind", description.kind()}};
@@ -113,8 +119,8 @@ std::string keys_json(const std::vector<std::string>& chords) {
 }
 
 std::string arguments_json(std::string_view vmm, const std::vector<std::string>& arguments, std::string_view text) {
-  return json::serialize(json::object{
-      {"vmm", vmm}, {"arguments", json::array(arguments.begin(), arguments.end())}, {"text", text}});
+  return json::serialize(
+      json::object{{"vmm", vmm}, {"arguments", json::array(arguments.begin(), arguments.end())}, {"text", text}});
 }
 
 }  // namespace periplex::control

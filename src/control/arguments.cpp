@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "control/arguments.hpp"
 
-#include <fmt/format.h>
-
 #include <algorithm>
 #include <array>
 #include <charconv>
+#include <fmt/format.h>
 
 namespace periplex::control {
 namespace {
@@ -31,11 +30,20 @@ std::string xml_text(std::string_view text) {
   std::string out;
   for (const char c : text) {
     switch (c) {
-      case '&': out += "&amp;"; break;
-      case '<': out += "&lt;"; break;
-      case '>': out += "&gt;"; break;
-      case '\'': out += "&apos;"; break;
-      default: out += c;
+      case '&':
+        out += "&amp;";
+        break;
+      case '<':
+        out += "&lt;";
+        break;
+      case '>':
+        out += "&gt;";
+        break;
+      case '\'':
+        out += "&apos;";
+        break;
+      default:
+        out += c;
     }
   }
   return out;
@@ -64,8 +72,7 @@ MonitorArguments for_libvirt(std::string_view socket, std::string_view memory) {
 }
 
 MonitorArguments for_cloud_hypervisor(std::string_view socket, std::string_view memory) {
-  return {{"--memory", fmt::format("size={},shared=on", memory), "--user-device",
-           fmt::format("socket={}", socket)},
+  return {{"--memory", fmt::format("size={},shared=on", memory), "--user-device", fmt::format("socket={}", socket)},
           {}};
 }
 
@@ -73,9 +80,12 @@ MonitorArguments for_cloud_hypervisor(std::string_view socket, std::string_view 
 
 std::string_view name(Monitor monitor) {
   switch (monitor) {
-    case Monitor::qemu: return "qemu";
-    case Monitor::libvirt: return "libvirt";
-    case Monitor::cloud_hypervisor: return "cloud-hypervisor";
+    case Monitor::qemu:
+      return "qemu";
+    case Monitor::libvirt:
+      return "libvirt";
+    case Monitor::cloud_hypervisor:
+      return "cloud-hypervisor";
   }
   return "?";
 }
@@ -102,9 +112,15 @@ std::optional<std::uint64_t> parse_memory_size(std::string_view text) {
 MonitorArguments monitor_arguments(Monitor monitor, std::string_view socket, std::string_view memory) {
   MonitorArguments arguments;
   switch (monitor) {
-    case Monitor::qemu: arguments = for_qemu(socket, memory); break;
-    case Monitor::libvirt: arguments = for_libvirt(socket, memory); break;
-    case Monitor::cloud_hypervisor: arguments = for_cloud_hypervisor(socket, memory); break;
+    case Monitor::qemu:
+      arguments = for_qemu(socket, memory);
+      break;
+    case Monitor::libvirt:
+      arguments = for_libvirt(socket, memory);
+      break;
+    case Monitor::cloud_hypervisor:
+      arguments = for_cloud_hypervisor(socket, memory);
+      break;
   }
   for (const std::string& word : arguments.words) {
     if (!arguments.text.empty()) arguments.text += monitor == Monitor::libvirt ? '\n' : ' ';

@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-#include <fmt/format.h>
-
 #include <algorithm>
 #include <boost/json.hpp>
+#include <fmt/format.h>
 #include <limits>
 
 #include "control/json.hpp"
@@ -19,7 +18,9 @@ std::unexpected<machine::Refusal> invalid(std::string text, std::string advice) 
   return std::unexpected(machine::Refusal{Reason::invalid, std::move(text), std::move(advice)});
 }
 
-std::string_view plain(json::string_view text) { return {text.data(), text.size()}; }
+std::string_view plain(json::string_view text) {
+  return {text.data(), text.size()};
+}
 
 Outcome<json::object> parse_object(std::string_view body) {
   json::error_code error;

@@ -1,13 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "control/client.hpp"
 
-#include <fmt/format.h>
-#include <sys/socket.h>
-#include <sys/un.h>
-
 #include <array>
 #include <cerrno>
 #include <cstring>
+#include <fmt/format.h>
+#include <sys/socket.h>
+#include <sys/un.h>
 
 #include "control/session.hpp"
 
@@ -15,8 +14,8 @@ namespace periplex::control {
 namespace {
 
 std::unexpected<ClientError> lost() {
-  return std::unexpected(ClientError{"the machine closed the connection before it answered",
-                                     "see its log; it may just have ended"});
+  return std::unexpected(
+      ClientError{"the machine closed the connection before it answered", "see its log; it may just have ended"});
 }
 
 ClientError connect_error(const std::string& path, int error) {
@@ -91,8 +90,8 @@ std::expected<http::Response, ClientError> Client::call(std::string_view method,
     if (count <= 0) return lost();
     const auto used = parser.put(ByteView(bytes).first(static_cast<std::size_t>(count)));
     if (!used) {
-      return std::unexpected(
-          ClientError{"the answer is not HTTP: " + used.error().text, "is this the control socket of a periplex-machine?"});
+      return std::unexpected(ClientError{"the answer is not HTTP: " + used.error().text,
+                                         "is this the control socket of a periplex-machine?"});
     }
   }
   return parser.take();

@@ -23,8 +23,8 @@ class Client {
   /// Connects to the control socket at `path`.
   [[nodiscard]] static std::expected<Client, ClientError> connect(const std::string& path);
 
-  /// Sends a request, with `files` as open descriptors, and waits for its answer. `target` is already encoded. An answer
-  /// with an error status is an answer.
+  /// Sends a request, with `files` as open descriptors, and waits for its answer. `target` is already encoded. An
+  /// answer with an error status is an answer.
   [[nodiscard]] std::expected<http::Response, ClientError> call(std::string_view method, std::string_view target,
                                                                 std::string_view body = {},
                                                                 std::span<const int> files = {});

@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "control/router.hpp"
 
-#include <fmt/format.h>
-
 #include <algorithm>
+#include <fmt/format.h>
 #include <optional>
 
 #include "control/json.hpp"
@@ -36,11 +35,16 @@ std::optional<std::string_view> match(std::string_view pattern, std::string_view
 
 unsigned status_of(machine::Reason reason) {
   switch (reason) {
-    case machine::Reason::invalid: return 400;
-    case machine::Reason::not_found: return 404;
-    case machine::Reason::conflict: return 409;
-    case machine::Reason::busy: return 429;
-    case machine::Reason::failed: return 500;
+    case machine::Reason::invalid:
+      return 400;
+    case machine::Reason::not_found:
+      return 404;
+    case machine::Reason::conflict:
+      return 409;
+    case machine::Reason::busy:
+      return 429;
+    case machine::Reason::failed:
+      return 500;
   }
   return 500;
 }
@@ -70,8 +74,8 @@ http::Response Router::answer(const http::Request& request, std::vector<UniqueFd
     return refusal(404, fmt::format("there is nothing at \"{}\"", request.path),
                    "see `periplex --help`, or the guide to the control API");
   }
-  http::Response response = refusal(405, fmt::format("\"{}\" does not take {}", request.path, request.method),
-                                    fmt::format("use {}", allow));
+  http::Response response =
+      refusal(405, fmt::format("\"{}\" does not take {}", request.path, request.method), fmt::format("use {}", allow));
   response.allow = std::move(allow);
   return response;
 }

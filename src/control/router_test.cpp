@@ -19,7 +19,8 @@ namespace pointer = machine::pointer;
 class RouterTest : public ::testing::Test {
  protected:
   http::Response ask(std::string method, std::string path, std::string body = {}, bool with_file = false) {
-    http::Request request{.method = std::move(method), .path = std::move(path), .parameters = {}, .body = std::move(body)};
+    http::Request request{
+        .method = std::move(method), .path = std::move(path), .parameters = {}, .body = std::move(body)};
     const std::size_t question = request.path.find('?');
     if (question != std::string::npos) {
       const std::string query = request.path.substr(question + 1);
@@ -36,20 +37,29 @@ class RouterTest : public ::testing::Test {
 };
 
 TEST_F(RouterTest, TellsWhatTheMachineIs) {
-  fake.machine = {.name = "vm1", .process = 7, .device_socket = "/x", .control_socket = "/c", .usb2_ports = 4,
-                  .usb3_ports = 4, .client = {true, 1 << 20}, .capture = machine::CaptureView{"f", 2, 0}};
+  fake.machine = {.name = "vm1",
+                  .process = 7,
+                  .device_socket = "/x",
+                  .control_socket = "/c",
+                  .usb2_ports = 4,
+                  .usb3_ports = 4,
+                  .client = {true, 1 << 20},
+                  .capture = machine::CaptureView{"f", 2, 0}};
   const http::Response answer = ask("GET", "/v1/machine");
   EXPECT_EQ(answer.status, 200u);
-  EXPECT_EQ(answer.body,
-            R"({"name":"vm1","pid":7,"uptime_seconds":0,"sockets":{"xhci":"/x","control":"/c"},)"
-            R"("ports":{"usb2":4,"usb3":4},"client":{"connected":true,"shared_bytes":1048576},)"
-            R"("capture":{"name":"f","packets":2,"dropped":0}})");
+  EXPECT_EQ(answer.body, R"({"name":"vm1","pid":7,"uptime_seconds":0,"sockets":{"xhci":"/x","control":"/c"},)"
+                         R"("ports":{"usb2":4,"usb3":4},"client":{"connected":true,"shared_bytes":1048576},)"
+                         R"("capture":{"name":"f","packets":2,"dropped":0}})");
 }
 
 TEST_F(RouterTest, ListsPeripheralsWithWhatTheirKindHas) {
   fake.plugged.push_back({.description = machine::parse_specification("storage,id=d,image=/i,removable=true").value(),
-                          .port = 5, .configured = true, .size = 512, .leds = {}});
-  fake.plugged.push_back({.description = machine::parse_specification("keyboard,id=k").value(), .port = 1,
+                          .port = 5,
+                          .configured = true,
+                          .size = 512,
+                          .leds = {}});
+  fake.plugged.push_back({.description = machine::parse_specification("keyboard,id=k").value(),
+                          .port = 1,
                           .leds = std::vector<std::string>{"num_lock"}});
   EXPECT_EQ(ask("GET", "/v1/peripherals").body,
             R"({"devices":[{"id":"d","kind":"storage","speed":"super","port":5,"configured":true,"image":"/i",)"
@@ -83,13 +93,14 @@ TEST_F(RouterTest, PassesEveryOperationOn) {
   EXPECT_EQ(ask("POST", "/v1/keys", R"({"keys":["ctrl+c","a"]})").status, 200u);
   EXPECT_EQ(ask("POST", "/v1/capture/start", R"({"name":"f"})", true).status, 200u);
   EXPECT_THAT(ask("POST", "/v1/capture/stop").body, HasSubstr(R"("packets":3)"));
-  EXPECT_THAT(fake.asked, ElementsAre("detach d", "eject d", "eject d by force", "insert d i +file", "type k hi", "type - hi",
-                                      "press - ctrl+c a", "capture f +file", "stop capture"));
+  EXPECT_THAT(fake.asked, ElementsAre("detach d", "eject d", "eject d by force", "insert d i +file", "type k hi",
+                                      "type - hi", "press - ctrl+c a", "capture f +file", "stop capture"));
 }
 
 TEST_F(RouterTest, PointerActionsComeInAFixedOrder) {
-  EXPECT_EQ(ask("POST", "/v1/pointer", R"({"wheel":-2,"click":"left","x":1,"y":32767,"buttons":["right","middle"]})").status,
-            200u);
+  EXPECT_EQ(
+      ask("POST", "/v1/pointer", R"({"wheel":-2,"click":"left","x":1,"y":32767,"buttons":["right","middle"]})").status,
+      200u);
   ASSERT_EQ(fake.pointed.size(), 4u);
   EXPECT_EQ(std::get<pointer::MoveTo>(fake.pointed[0]).y, 32767u);
   EXPECT_EQ(std::get<pointer::Hold>(fake.pointed[1]).buttons, pointer::kRight | pointer::kMiddle);
@@ -131,8 +142,11 @@ TEST_F(RouterTest, BadBodiesAreRefusedBeforeTheMachineIsAsked) {
 }
 
 TEST_F(RouterTest, WhatTheMachineRefusesBecomesTheRightStatus) {
-  const std::pair<Reason, unsigned> statuses[] = {{Reason::invalid, 400}, {Reason::not_found, 404},
-                                                  {Reason::conflict, 409}, {Reason::busy, 429}, {Reason::failed, 500}};
+  const std::pair<Reason, unsigned> statuses[] = {{Reason::invalid, 400},
+                                                  {Reason::not_found, 404},
+                                                  {Reason::conflict, 409},
+                                                  {Reason::busy, 429},
+                                                  {Reason::failed, 500}};
   for (const auto& [reason, status] : statuses) {
     fake.refusal = machine::Refusal{reason, "no", "do this"};
     const http::Response answer = ask("POST", "/v1/peripherals/x/eject");
@@ -142,7 +156,8 @@ TEST_F(RouterTest, WhatTheMachineRefusesBecomesTheRightStatus) {
 }
 
 TEST_F(RouterTest, UnknownPathsAndMethodsSaySo) {
-  for (const char* path : {"/", "", "/v1", "/v1/", "/v2/machine", "/v1/machine/", "/v1/peripherals//eject", "v1/machine"}) {
+  for (const char* path :
+       {"/", "", "/v1", "/v1/", "/v2/machine", "/v1/machine/", "/v1/peripherals//eject", "v1/machine"}) {
     EXPECT_EQ(ask("GET", path).status, 404u) << path;
   }
   const http::Response answer = ask("PUT", "/v1/peripherals");
@@ -159,7 +174,9 @@ TEST_F(RouterTest, GivesTheArgumentsOfAMonitor) {
 
 TEST_F(RouterTest, StatisticsNameEndpointsByAddress) {
   fake.counted.server = {{"messages", 9}};
-  fake.counted.peripherals = {{"d", {{.endpoint = usb::EndpointAddress(0x81), .type = usb::TransferType::bulk, .transfers = 2, .bytes = 1024}}}};
+  fake.counted.peripherals = {
+      {"d",
+       {{.endpoint = usb::EndpointAddress(0x81), .type = usb::TransferType::bulk, .transfers = 2, .bytes = 1024}}}};
   EXPECT_EQ(ask("GET", "/v1/statistics").body,
             R"({"server":{"messages":9},"loop":{},"devices":[{"id":"d","endpoints":[{"endpoint":"0x81",)"
             R"("type":"bulk","descriptors":0,"transfers":2,"bytes":1024,"errors":0}]}]})");

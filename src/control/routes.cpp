@@ -13,7 +13,9 @@ using machine::Operations;
 using machine::Outcome;
 using machine::Reason;
 
-http::Response ok(std::string body) { return {.status = 200, .body = std::move(body), .allow = {}}; }
+http::Response ok(std::string body) {
+  return {.status = 200, .body = std::move(body), .allow = {}};
+}
 
 /// The answer where there is nothing to say but that it is done.
 Answer done(Outcome<> outcome) {
@@ -25,7 +27,9 @@ std::optional<std::string_view> id_of(const Call& call) {
   return call.id.empty() ? std::nullopt : std::optional(call.id);
 }
 
-UniqueFd take_file(Call& call) { return call.files.empty() ? UniqueFd() : std::move(call.files.front()); }
+UniqueFd take_file(Call& call) {
+  return call.files.empty() ? UniqueFd() : std::move(call.files.front());
+}
 
 std::unexpected<machine::Refusal> no_file(std::string_view what) {
   return std::unexpected(machine::Refusal{
@@ -33,9 +37,15 @@ std::unexpected<machine::Refusal> no_file(std::string_view what) {
       "pass it with SCM_RIGHTS, in the same sendmsg as the request, as `periplex` does"});
 }
 
-Answer get_machine(Call& call) { return ok(to_json(call.machine.view())); }
-Answer get_statistics(Call& call) { return ok(to_json(call.machine.statistics())); }
-Answer list_peripherals(Call& call) { return ok(to_json(call.machine.peripherals())); }
+Answer get_machine(Call& call) {
+  return ok(to_json(call.machine.view()));
+}
+Answer get_statistics(Call& call) {
+  return ok(to_json(call.machine.statistics()));
+}
+Answer list_peripherals(Call& call) {
+  return ok(to_json(call.machine.peripherals()));
+}
 
 Answer get_peripheral(Call& call) {
   for (const machine::PeripheralView& peripheral : call.machine.peripherals()) {
@@ -55,7 +65,9 @@ Answer attach(Call& call) {
   return http::Response{.status = 201, .body = to_json(*attached), .allow = {}};
 }
 
-Answer detach(Call& call) { return done(call.machine.detach(call.id)); }
+Answer detach(Call& call) {
+  return done(call.machine.detach(call.id));
+}
 Answer eject(Call& call) {
   const std::string_view force = call.request.parameter("force");
   return done(call.machine.eject(call.id, force == "true"));
@@ -138,6 +150,8 @@ constexpr Route kRoutes[] = {
 
 }  // namespace
 
-std::span<const Route> routes() { return kRoutes; }
+std::span<const Route> routes() {
+  return kRoutes;
+}
 
 }  // namespace periplex::control

@@ -4,6 +4,7 @@
 #include <array>
 #include <cerrno>
 #include <cstring>
+
 #include "control/json.hpp"
 
 namespace periplex::control {

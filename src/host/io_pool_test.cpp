@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "host/io_pool.hpp"
 
+#include <algorithm>
 #include <gtest/gtest.h>
 #include <latch>
 #include <thread>
@@ -94,7 +95,7 @@ TEST(IoPool, WhatExceedsTheMemoryLimitWaitsAndHoldsNothing) {
   EXPECT_TRUE(works[1]->prepared);
   EXPECT_FALSE(works[2]->prepared);
   gate.count_down();
-  run_until(loop, [&] { return works.back()->done; });
+  run_until(loop, [&] { return std::ranges::all_of(works, &TestWork::done); });
   EXPECT_EQ(pool.memory_in_use(), 0u);
 }
 

@@ -1,15 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "machine/capture_file.hpp"
 
+#include <array>
+#include <cerrno>
+#include <cstring>
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <sys/stat.h>
 #include <sys/uio.h>
 #include <time.h>
-
-#include <array>
-#include <cerrno>
-#include <cstring>
 
 #include "base/log.hpp"
 
@@ -27,7 +26,7 @@ Nanoseconds time_of(clockid_t clock) {
 }  // namespace
 
 Outcome<std::unique_ptr<CaptureFile>> CaptureFile::open(UniqueFd file, std::string name, EventLoop& loop) {
-  struct stat status {};
+  struct stat status{};
   const int flags = ::fcntl(file.get(), F_GETFL);
   if (::fstat(file.get(), &status) != 0 || flags < 0 || (flags & O_ACCMODE) == O_RDONLY) {
     return std::unexpected(Refusal{Reason::invalid, fmt::format("{} cannot be written", name),
@@ -46,7 +45,8 @@ CaptureFile::CaptureFile(UniqueFd file, std::string name, bool regular, EventLoo
     : file_(std::move(file)), name_(std::move(name)), regular_(regular), loop_(loop) {
   // The loop's clock is CLOCK_MONOTONIC; packets carry the time of day.
   const Nanoseconds origin = time_of(CLOCK_REALTIME) - time_of(CLOCK_MONOTONIC);
-  capture_ = std::make_unique<usb::Capture>(loop_, static_cast<usb::CaptureSink&>(*this), usb::Capture::Options{.clock_origin = origin});
+  capture_ = std::make_unique<usb::Capture>(loop_, static_cast<usb::CaptureSink&>(*this),
+                                            usb::Capture::Options{.clock_origin = origin});
 }
 
 CaptureFile::~CaptureFile() {
@@ -55,7 +55,9 @@ CaptureFile::~CaptureFile() {
   if (flushing_) *flushing_ = nullptr;
 }
 
-CaptureView CaptureFile::view() const { return {name_, capture_->packets(), capture_->dropped()}; }
+CaptureView CaptureFile::view() const {
+  return {name_, capture_->packets(), capture_->dropped()};
+}
 
 bool CaptureFile::write(Bytes block) {
   if (failed_ || backlog_ + block.size() > kMaxBacklog) return false;

@@ -14,8 +14,9 @@ namespace periplex::machine {
 /// A capture that is written to an open descriptor: a regular file, or a pipe or socket with a reader at its other end
 /// (`wireshark -k -i FIFO`).
 ///
-/// The loop never waits for the reader: up to `kMaxBacklog` bytes are kept for it, then packets are dropped and counted.
-/// What happens in one turn of the loop is written with one call. Once writing has failed nothing more is written.
+/// The loop never waits for the reader: up to `kMaxBacklog` bytes are kept for it, then packets are dropped and
+/// counted. What happens in one turn of the loop is written with one call. Once writing has failed nothing more is
+/// written.
 class CaptureFile final : private usb::CaptureSink {
  public:
   static constexpr std::size_t kMaxBacklog = std::size_t{4} << 20;

@@ -1,14 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "machine/capture_file.hpp"
 
+#include <array>
+#include <csignal>
 #include <fcntl.h>
 #include <gtest/gtest.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
-
-#include <array>
-#include <csignal>
 
 namespace periplex::machine {
 namespace {
@@ -30,7 +29,8 @@ class CaptureFileTest : public ::testing::Test {
   static std::size_t drain(int fd) {
     std::array<char, 65536> bytes;
     std::size_t total = 0;
-    for (ssize_t count = 0; (count = ::read(fd, bytes.data(), bytes.size())) > 0;) total += static_cast<std::size_t>(count);
+    for (ssize_t count = 0; (count = ::read(fd, bytes.data(), bytes.size())) > 0;)
+      total += static_cast<std::size_t>(count);
     return total;
   }
 
@@ -45,7 +45,7 @@ TEST_F(CaptureFileTest, WritesToAFileOnceATurn) {
   ASSERT_TRUE(capture);
   record(**capture);
   record(**capture);
-  struct stat status {};
+  struct stat status{};
   EXPECT_EQ(::fstat(reader.get(), &status), 0);
   EXPECT_EQ(status.st_size, 0);
   loop.run_once(0ns);
@@ -57,8 +57,10 @@ TEST_F(CaptureFileTest, WritesToAFileOnceATurn) {
 TEST_F(CaptureFileTest, MayEndBeforeItsTurn) {
   UniqueFd file(::memfd_create("capture", MFD_CLOEXEC));
   const UniqueFd reader(::dup(file.get()));
-  { auto capture = CaptureFile::open(std::move(file), "name", loop); }
-  struct stat status {};
+  {
+    auto capture = CaptureFile::open(std::move(file), "name", loop);
+  }
+  struct stat status{};
   EXPECT_EQ(::fstat(reader.get(), &status), 0);
   EXPECT_GT(status.st_size, 50);
   loop.run_once(0ns);

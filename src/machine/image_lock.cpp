@@ -1,17 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "machine/image_lock.hpp"
 
+#include <cerrno>
 #include <fcntl.h>
 #include <unistd.h>
-
-#include <cerrno>
 
 namespace periplex::machine {
 namespace {
 
 /// The whole file. Open file description locks belong to the open file, wherever its descriptors are passed.
 int set_lock(int fd, short type) {
-  struct flock lock {};
+  struct flock lock{};
   lock.l_type = type;
   lock.l_whence = SEEK_SET;
   return ::fcntl(fd, F_OFD_SETLK, &lock);

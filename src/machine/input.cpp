@@ -31,8 +31,10 @@ Refusal typing_refusal(const device::TypingError& error, std::string_view id) {
     case device::TypingError::Reason::no_such_key:
       return {Reason::invalid, fmt::format("a US keyboard has no key for \"{}\"", error.name),
               "use characters of a US keyboard, and key names such as enter, f5 or ctrl"};
-    case device::TypingError::Reason::nobody_listens: return nobody_listens(id);
-    case device::TypingError::Reason::too_much: return queue_full(id);
+    case device::TypingError::Reason::nobody_listens:
+      return nobody_listens(id);
+    case device::TypingError::Reason::too_much:
+      return queue_full(id);
   }
   return queue_full(id);
 }
@@ -100,8 +102,7 @@ Outcome<> Plugged::press(const std::vector<std::string>& chords) {
   for (const std::string& chord : chords) {
     const auto keys = device::parse_chord(chord);
     if (!keys) {
-      return std::unexpected(
-          typing_refusal({device::TypingError::Reason::no_such_key, keys.error().name}, id()));
+      return std::unexpected(typing_refusal({device::TypingError::Reason::no_such_key, keys.error().name}, id()));
     }
     changes += 2 * keys->size();
   }

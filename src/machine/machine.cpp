@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "machine/machine.hpp"
 
+#include <algorithm>
 #include <fmt/format.h>
 #include <unistd.h>
-
-#include <algorithm>
 #include <utility>
 
 #include "usb/device/device_description.hpp"
@@ -19,10 +18,11 @@ Refusal attach_refusal(usb::AttachError error, const Description& description, c
   const bool usb3 = usb::is_usb3(description.speed);
   switch (error) {
     case usb::AttachError::no_free_port:
-      return {Reason::conflict,
-              fmt::format("all {} ports for USB {} are taken", usb3 ? xhci.usb3_ports : xhci.usb2_ports, usb3 ? 3 : 2),
-              usb3 ? "detach something, attach this with speed=high, or start periplex-machine with more --xhci usb3-ports"
-                   : "detach something, or start periplex-machine with more --xhci usb2-ports"};
+      return {
+          Reason::conflict,
+          fmt::format("all {} ports for USB {} are taken", usb3 ? xhci.usb3_ports : xhci.usb2_ports, usb3 ? 3 : 2),
+          usb3 ? "detach something, attach this with speed=high, or start periplex-machine with more --xhci usb3-ports"
+               : "detach something, or start periplex-machine with more --xhci usb2-ports"};
     case usb::AttachError::speed_unsupported:
       return {Reason::conflict, fmt::format("no port runs at {} speed", usb::name(description.speed)),
               "choose another speed, or start periplex-machine with ports for it (--xhci)"};
@@ -82,11 +82,10 @@ Statistics Machine::statistics() const {
   for (const auto& peripheral : plugged_) {
     PeripheralStatistics& of_one = statistics.peripherals.emplace_back();
     of_one.id = peripheral->id();
-    function_.controller().for_each_endpoint(
-        peripheral->device(), [&](usb::EndpointAddress address, usb::TransferType type, const auto& counters) {
-          of_one.endpoints.push_back(
-              {address, type, counters.trbs, counters.transfers, counters.bytes, counters.errors});
-        });
+    function_.controller().for_each_endpoint(peripheral->device(), [&](usb::EndpointAddress address,
+                                                                       usb::TransferType type, const auto& counters) {
+      of_one.endpoints.push_back({address, type, counters.trbs, counters.transfers, counters.bytes, counters.errors});
+    });
   }
   return statistics;
 }
@@ -94,7 +93,8 @@ Statistics Machine::statistics() const {
 Outcome<PeripheralView> Machine::attach(Description description, UniqueFd image) {
   if (description.id.empty()) description.id = unused_id(description.kind());
   if (find(description.id)) {
-    return std::unexpected(Refusal{Reason::conflict, fmt::format("there is a peripheral \"{}\" already", description.id),
+    return std::unexpected(Refusal{Reason::conflict,
+                                   fmt::format("there is a peripheral \"{}\" already", description.id),
                                    "choose another id, or detach that one first"});
   }
   auto plugged = Plugged::make(description, std::move(image), next_label(description), loop_, *pool_);
@@ -142,15 +142,16 @@ Outcome<> Machine::press(std::optional<std::string_view> id, const std::vector<s
 Outcome<> Machine::point(std::optional<std::string_view> id, const std::vector<pointer::Action>& actions) {
   const bool relative = std::ranges::any_of(
       actions, [](const pointer::Action& action) { return std::holds_alternative<pointer::MoveBy>(action); });
-  const auto found = choose(id, [&](const Plugged& plugged) { return plugged.can_point(actions); },
-                            relative ? "mouse" : "tablet");
+  const auto found =
+      choose(id, [&](const Plugged& plugged) { return plugged.can_point(actions); }, relative ? "mouse" : "tablet");
   if (!found) return std::unexpected(found.error());
   return (*found)->point(actions);
 }
 
 Outcome<> Machine::start_capture(UniqueFd file, std::string name) {
   if (capture_) {
-    return std::unexpected(Refusal{Reason::conflict, fmt::format("USB traffic is being written to {}", capture_->view().name),
+    return std::unexpected(Refusal{Reason::conflict,
+                                   fmt::format("USB traffic is being written to {}", capture_->view().name),
                                    "periplex capture stop ends that"});
   }
   auto capture = CaptureFile::open(std::move(file), std::move(name), loop_);

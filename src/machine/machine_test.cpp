@@ -20,7 +20,9 @@ class MachineTest : public ::testing::Test {
  protected:
   MachineTest() : path(::testing::TempDir() + fmt::format("periplex-machine-{}.sock", ::getpid())) {
     machine = std::make_unique<Machine>(
-        loop, Machine::Options{.name = "vm1", .device_socket = path, .control_socket = "c", .xhci = {.usb2_ports = 2, .usb3_ports = 1}},
+        loop,
+        Machine::Options{
+            .name = "vm1", .device_socket = path, .control_socket = "c", .xhci = {.usb2_ports = 2, .usb3_ports = 1}},
         vfio_user::listen({.path = path}).value());
     machine->serve();
   }

@@ -41,7 +41,7 @@ struct PeripheralView {
   unsigned port = 0;                             ///< root port, from 1
   bool configured = false;                       ///< a driver of the guest uses it
   std::uint64_t size = 0;                        ///< disks: bytes of the medium
-  bool locked = false;                       ///< disks: the guest wants the medium to stay in
+  bool locked = false;                           ///< disks: the guest wants the medium to stay in
   bool medium = true;                            ///< disks: whether there is a medium
   std::optional<std::vector<std::string>> leds;  ///< keyboards: what the guest has lit
 };

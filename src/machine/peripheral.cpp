@@ -48,7 +48,8 @@ std::optional<std::vector<SectorRange>> parse_ranges(std::string_view text) {
     const std::size_t dash = one.find('-');
     const auto first = parse_number(one.substr(0, dash));
     const auto last = dash == std::string_view::npos ? first : parse_number(one.substr(dash + 1));
-    if (!first || !last || *last < *first || *last > kLastSector || ranges.size() == kMostBadRanges) return std::nullopt;
+    if (!first || !last || *last < *first || *last > kLastSector || ranges.size() == kMostBadRanges)
+      return std::nullopt;
     ranges.push_back({*first, *last});
   }
   return ranges;

@@ -2,7 +2,6 @@
 #include "machine/plugged.hpp"
 
 #include <fmt/format.h>
-
 #include <utility>
 
 #include "host/block_file.hpp"
@@ -142,8 +141,8 @@ Outcome<> Plugged::eject(bool force) {
 Outcome<> Plugged::insert(UniqueFd image, std::string name, host::IoPool& pool) {
   device::Storage* const disk = storage();
   if (disk == nullptr || !description_.storage()->removable) {
-    return std::unexpected(Refusal{Reason::conflict, fmt::format("{} takes no other medium", id()),
-                                   "only disks with removable=true do"});
+    return std::unexpected(
+        Refusal{Reason::conflict, fmt::format("{} takes no other medium", id()), "only disks with removable=true do"});
   }
   if (disk->state().medium_present) {
     return std::unexpected(Refusal{Reason::conflict, fmt::format("there is a medium in {} already", id()),

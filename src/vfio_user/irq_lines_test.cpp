@@ -28,6 +28,7 @@ class IrqLinesTest : public ::testing::Test {
   Done set_fds(std::uint32_t index, std::uint32_t start, const std::vector<const UniqueFd*>& fds,
                std::uint32_t action = kTrigger, std::uint32_t count = 0) {
     std::vector<UniqueFd> copies;
+    copies.reserve(fds.size());
     for (const UniqueFd* fd : fds) copies.push_back(copy(*fd));
     const auto number = count != 0 ? count : static_cast<std::uint32_t>(fds.size());
     return lines.set({.flags = IrqSet::kDataEventfd | action, .index = index, .start = start, .count = number}, {},

@@ -153,6 +153,8 @@ TEST_F(CloudHypervisorTest, ArmsAllVectorsInBatchesOfSixteen) {
   negotiate();
   std::vector<UniqueFd> vectors;
   std::vector<int> fds;
+  vectors.reserve(ScratchFunction::kVectors);
+  fds.reserve(ScratchFunction::kVectors);
   for (unsigned i = 0; i < ScratchFunction::kVectors; ++i) fds.push_back(vectors.emplace_back(make_event()).get());
   for (std::uint32_t start = 0; start < fds.size(); start += 16) {
     const auto count = std::min<std::uint32_t>(16, static_cast<std::uint32_t>(fds.size()) - start);

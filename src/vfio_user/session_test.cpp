@@ -28,7 +28,7 @@ class SessionTest : public ::testing::Test {
                         .flags = flags};
     verdict = session.handle({header, payload, {}}, replies);
     if (replies.empty()) return std::nullopt;
-    const Reply reply{Header::parse(replies), Bytes(replies.begin() + Header::kSize, replies.end())};
+    Reply reply{Header::parse(replies), Bytes(replies.begin() + Header::kSize, replies.end())};
     EXPECT_EQ(reply.header.size, replies.size());
     EXPECT_EQ(reply.header.id, 0xabcd);
     EXPECT_EQ(reply.header.command, command);

@@ -3,9 +3,8 @@
 #include <fmt/format.h>
 
 #define TOML_EXCEPTIONS 0
-#include <toml++/toml.h>
-
 #include <filesystem>
+#include <toml++/toml.h>
 
 #include "apps/periplex-machine/settings.hpp"
 
@@ -129,6 +128,8 @@ class Reader {
 
 }  // namespace
 
-std::expected<Settings, SettingsError> read_configuration(const std::string& path) { return Reader(path).read(); }
+std::expected<Settings, SettingsError> read_configuration(const std::string& path) {
+  return Reader(path).read();
+}
 
 }  // namespace periplex::apps

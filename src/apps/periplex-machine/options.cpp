@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "apps/periplex-machine/options.hpp"
 
-#include <fmt/format.h>
-
 #include <CLI/CLI.hpp>
+#include <fmt/format.h>
 #include <sstream>
 
 namespace periplex::apps {
@@ -72,7 +71,8 @@ void define(CLI::App& app, CommandLine& line, std::vector<std::string>& specific
   add(app, "--socket-mode", settings.socket_mode, "Mode of xhci.sock (default: 0600; 0660 with --socket-owner)")
       ->type_name("MODE");
   add(app, "--control", settings.control, "The control socket (default: DIR/control.sock)")->type_name("PATH");
-  app.add_option("--capture", capture, "Write USB traffic to a pcapng file that Wireshark opens; it holds what is typed")
+  app.add_option("--capture", capture,
+                 "Write USB traffic to a pcapng file that Wireshark opens; it holds what is typed")
       ->type_name("usb=FILE");
   add(app, "--spin-us", settings.spin_us,
       "How long the loop may spin for more work before it sleeps, in µs; it adapts, and an idle machine never spins "
@@ -88,8 +88,8 @@ std::expected<void, SettingsError> take_texts(CommandLine& line, const std::vect
   for (const std::string& text : specifications) {
     auto description = machine::parse_specification(text);
     if (!description) {
-      return std::unexpected(SettingsError{fmt::format("--attach {}: {}", text, description.error().text),
-                                           description.error().advice});
+      return std::unexpected(
+          SettingsError{fmt::format("--attach {}: {}", text, description.error().text), description.error().advice});
     }
     line.settings.peripherals.push_back(std::move(*description));
   }
@@ -120,8 +120,8 @@ std::expected<CommandLine, EarlyExit> parse_command_line(int argc, const char* c
     std::ostringstream out;
     std::ostringstream ignored;
     if (app.exit(error, out, ignored) == 0) return std::unexpected(EarlyExit{0, std::move(out).str()});
-    return std::unexpected(EarlyExit{
-        kUsageError, fmt::format("periplex-machine: {}\nSee periplex-machine --help.\n", error.what())});
+    return std::unexpected(
+        EarlyExit{kUsageError, fmt::format("periplex-machine: {}\nSee periplex-machine --help.\n", error.what())});
   }
   if (auto done = take_texts(line, specifications, xhci, capture); !done) {
     return std::unexpected(

@@ -1,12 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "apps/periplex-machine/settings.hpp"
 
+#include <algorithm>
+#include <charconv>
 #include <fmt/format.h>
 #include <grp.h>
 #include <pwd.h>
-
-#include <algorithm>
-#include <charconv>
 #include <utility>
 
 #include "apps/places.hpp"
@@ -38,7 +37,8 @@ std::expected<void, SettingsError> set_owner(std::string_view text, Plan& plan) 
     } else if (const auto id = parse_number<uid_t>(user)) {
       plan.socket_owner = *id;
     } else {
-      return wrong(fmt::format("there is no user \"{}\"", user), "name a user or a uid: --socket-owner libvirt-qemu:kvm");
+      return wrong(fmt::format("there is no user \"{}\"", user),
+                   "name a user or a uid: --socket-owner libvirt-qemu:kvm");
     }
   }
   if (colon == std::string_view::npos) return {};
@@ -83,8 +83,8 @@ std::expected<void, SettingsError> set_log_level(std::string_view text, Plan& pl
 std::expected<void, SettingsError> set_sockets(const Settings& settings, Plan& plan) {
   plan.runtime_directory = absolute_path(settings.runtime_directory.value_or(runtime_directory(plan.name)));
   plan.device_socket = fmt::format("{}/{}", plan.runtime_directory, kDeviceSocketName);
-  plan.control_socket =
-      settings.control ? absolute_path(*settings.control) : fmt::format("{}/{}", plan.runtime_directory, kControlSocketName);
+  plan.control_socket = settings.control ? absolute_path(*settings.control)
+                                         : fmt::format("{}/{}", plan.runtime_directory, kControlSocketName);
   if (settings.socket_owner) {
     plan.socket_mode = kSharedSocketMode;
     if (auto set = set_owner(*settings.socket_owner, plan); !set) return set;

@@ -1,12 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "apps/periplex-machine/settings.hpp"
 
+#include <cstdio>
+#include <fstream>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <unistd.h>
-
-#include <cstdio>
-#include <fstream>
 
 #include "apps/periplex-machine/options.hpp"
 
@@ -122,9 +121,12 @@ TEST(MachineCommandLine, CountsBeforeTheFile) {
 }
 
 TEST(MachineCommandLine, MistakesEndWithStatusTwo) {
-  for (const std::vector<const char*>& words :
-       {std::vector<const char*>{"--nonsense"}, {"--attach", "printer"}, {"--xhci", "ports=2"}, {"--capture", "x"},
-        {"--spin-us", "many"}, {"stray"}}) {
+  for (const std::vector<const char*>& words : {std::vector<const char*>{"--nonsense"},
+                                                {"--attach", "printer"},
+                                                {"--xhci", "ports=2"},
+                                                {"--capture", "x"},
+                                                {"--spin-us", "many"},
+                                                {"stray"}}) {
     const auto line = parse(words);
     ASSERT_FALSE(line) << words[0];
     EXPECT_EQ(line.error().status, 2) << words[0];

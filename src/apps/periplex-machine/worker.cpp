@@ -1,14 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "apps/periplex-machine/worker.hpp"
 
+#include <filesystem>
 #include <fmt/format.h>
 #include <signal.h>
 #include <sys/signalfd.h>
 #include <sys/stat.h>
-#include <unistd.h>
-
-#include <filesystem>
 #include <system_error>
+#include <unistd.h>
 
 #include "apps/open_file.hpp"
 #include "base/log.hpp"

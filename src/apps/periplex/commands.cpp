@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "apps/periplex/commands.hpp"
 
-#include <fmt/format.h>
-
 #include <chrono>
+#include <fmt/format.h>
 #include <thread>
 
 #include "apps/open_file.hpp"
@@ -42,8 +41,7 @@ Result shown(std::expected<std::string, Failure> answer, std::string text = {}) 
 }  // namespace
 
 std::expected<control::http::Response, Failure> Commands::exchange(std::string_view method, std::string_view target,
-                                                                   std::string_view body,
-                                                                   std::span<const int> files) {
+                                                                   std::string_view body, std::span<const int> files) {
   if (!client_) {
     auto client = control::Client::connect(invocation_.control);
     if (!client) return failure(std::move(client.error().text), std::move(client.error().advice));

@@ -4,7 +4,7 @@
 namespace periplex::apps {
 namespace {
 
-constexpr std::string_view kBash = R"(# bash completion for periplex: source <(periplex completion bash)
+constexpr std::string_view kBash = R"sh(# bash completion for periplex: source <(periplex completion bash)
 _periplex_ids() {
   local options=() i
   for ((i = 1; i < COMP_CWORD; i++)); do
@@ -55,9 +55,9 @@ _periplex() {
   esac
   COMPREPLY=($(compgen -W "$words" -- "$current"))
 }
-complete -F _periplex periplex)";
+complete -F _periplex periplex)sh";
 
-constexpr std::string_view kZsh = R"(#compdef periplex
+constexpr std::string_view kZsh = R"sh(#compdef periplex
 # zsh completion for periplex: periplex completion zsh > "${fpath[1]}/_periplex"
 _periplex_ids() {
   local -a ids options
@@ -96,9 +96,9 @@ _periplex() {
       esac ;;
   esac
 }
-_periplex "$@")";
+_periplex "$@")sh";
 
-constexpr std::string_view kFish = R"(# fish completion for periplex: periplex completion fish | source
+constexpr std::string_view kFish = R"sh(# fish completion for periplex: periplex completion fish | source
 function __periplex_ids
     set -l words (commandline -opc)
     set -l options
@@ -134,7 +134,7 @@ complete -c periplex -n "__fish_seen_subcommand_from capture" -a "start stop"
 complete -c periplex -n "__fish_seen_subcommand_from args" -a "qemu libvirt cloud-hypervisor"
 complete -c periplex -n "__fish_seen_subcommand_from args" -l memory -x -a "1G 2G 4G" -d RAM
 complete -c periplex -n "__fish_seen_subcommand_from doctor" -l qemu -r -F -d "The QEMU to look at"
-complete -c periplex -n "__fish_seen_subcommand_from completion" -a "bash zsh fish")";
+complete -c periplex -n "__fish_seen_subcommand_from completion" -a "bash zsh fish")sh";
 
 }  // namespace
 

@@ -1,14 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "apps/periplex/doctor.hpp"
 
-#include <fcntl.h>
-#include <fmt/format.h>
-#include <unistd.h>
-
 #include <cerrno>
 #include <charconv>
 #include <cstring>
+#include <fcntl.h>
 #include <filesystem>
+#include <fmt/format.h>
+#include <unistd.h>
 #include <vector>
 
 #include "apps/periplex/run_program.hpp"
@@ -27,9 +26,12 @@ enum class State : std::uint8_t { ok, note, problem };
 
 std::string_view name(State state) {
   switch (state) {
-    case State::ok: return "ok";
-    case State::note: return "note";
-    case State::problem: return "problem";
+    case State::ok:
+      return "ok";
+    case State::note:
+      return "note";
+    case State::problem:
+      return "problem";
   }
   return "?";
 }
@@ -50,7 +52,8 @@ Finding check_qemu(const std::string& qemu) {
   }
   const auto version = parse_qemu_version(ran->output);
   if (!version) {
-    return {"qemu", State::problem, fmt::format("{} does not tell its version", qemu), "name a QEMU with --qemu PROGRAM"};
+    return {"qemu", State::problem, fmt::format("{} does not tell its version", qemu),
+            "name a QEMU with --qemu PROGRAM"};
   }
   const std::string text = fmt::format("{} has version {}.{}", qemu, version->first, version->second);
   if (*version < kFirstQemu) {
@@ -72,8 +75,9 @@ Finding check_kvm() {
     return {"kvm", State::note, "you may not use /dev/kvm, so machines run slowly",
             "add yourself to its group: sudo usermod -aG kvm $USER, then log in again"};
   }
-  return {"kvm", State::note, fmt::format("/dev/kvm cannot be opened ({}), so machines run slowly", std::strerror(errno)),
-          "switch virtualization on in the firmware and load kvm_intel or kvm_amd; in a virtual machine, allow nesting"};
+  return {
+      "kvm", State::note, fmt::format("/dev/kvm cannot be opened ({}), so machines run slowly", std::strerror(errno)),
+      "switch virtualization on in the firmware and load kvm_intel or kvm_amd; in a virtual machine, allow nesting"};
 }
 
 Finding check_runtime_directory() {
@@ -94,7 +98,8 @@ void check_machine(const Patient& patient, std::vector<Finding>& findings) {
     return;
   }
   const std::string& machine = *patient.machine;
-  findings.push_back({"machine", State::ok, fmt::format("{} answers at {}", text_member(machine, "name"), patient.control)});
+  findings.push_back(
+      {"machine", State::ok, fmt::format("{} answers at {}", text_member(machine, "name"), patient.control)});
   if (!flag_member(machine, "client", "connected")) {
     findings.push_back({"client", State::note, "no QEMU or Cloud Hypervisor is connected to it",
                         "start one with what `periplex args qemu` prints"});

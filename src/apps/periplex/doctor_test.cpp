@@ -13,14 +13,18 @@ using ::testing::HasSubstr;
 using ::testing::Not;
 
 Shown examined(std::optional<std::string> machine) {
-  return examine({.qemu = "/nonexistent/qemu", .control = "/c", .machine = std::move(machine), .no_machine = {"none", "start it"}})
+  return examine({.qemu = "/nonexistent/qemu",
+                  .control = "/c",
+                  .machine = std::move(machine),
+                  .no_machine = {"none", "start it"}})
       .value();
 }
 
 TEST(Doctor, ReadsQemuVersions) {
   EXPECT_EQ(parse_qemu_version("QEMU emulator version 10.1.3 (Debian 1:10.1.3)"), std::pair(10u, 1u));
   EXPECT_EQ(parse_qemu_version("QEMU emulator version 7.2"), std::pair(7u, 2u));
-  for (const char* bad : {"", "QEMU", "QEMU emulator version ", "QEMU emulator version x.1", "QEMU emulator version 9"}) {
+  for (const char* bad :
+       {"", "QEMU", "QEMU emulator version ", "QEMU emulator version x.1", "QEMU emulator version 9"}) {
     EXPECT_FALSE(parse_qemu_version(bad)) << bad;
   }
 }

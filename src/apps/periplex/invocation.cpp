@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "apps/periplex/invocation.hpp"
 
-#include <fmt/format.h>
-
 #include <CLI/CLI.hpp>
+#include <fmt/format.h>
 #include <sstream>
 
 #include "apps/places.hpp"
@@ -13,7 +12,8 @@ namespace periplex::apps {
 namespace {
 
 constexpr const char* kDescription =
-    "Controls a virtual machine's hardware that periplex-machine serves: plug peripherals in and pull them, type, point, "
+    "Controls a virtual machine's hardware that periplex-machine serves: plug peripherals in and pull them, type, "
+    "point, "
     "look.";
 
 constexpr const char* kFooter = R"(WHICH MACHINE
@@ -64,9 +64,10 @@ void add_to(CLI::App* command, Words& words, const char* what) {
 void add_peripheral_commands(CLI::App& app, Words& words, command::Any& chosen) {
   add_command(app, "list", "Show what is plugged in", [&] { chosen = command::List{}; });
   CLI::App* attach = add_command(app, "attach", "Plug a peripheral in", [&] { chosen = command::Attach{words.text}; });
-  attach->add_option("SPEC", words.text,
-                     "storage,image=PATH[,id=ID][,readonly=true][,removable=true][,speed=super|high|full], keyboard, "
-                     "tablet or mouse; a comma inside a value is written twice")
+  attach
+      ->add_option("SPEC", words.text,
+                   "storage,image=PATH[,id=ID][,readonly=true][,removable=true][,speed=super|high|full], keyboard, "
+                   "tablet or mouse; a comma inside a value is written twice")
       ->required();
   CLI::App* detach = add_command(app, "detach", "Pull a peripheral, whatever the guest does with it",
                                  [&] { chosen = command::Detach{words.id}; });
@@ -96,26 +97,22 @@ void add_pointer_commands(CLI::App& app, Words& words, command::Any& chosen) {
   CLI::App* pointer = app.add_subcommand("pointer", "Move, click and scroll");
   pointer->require_subcommand(1);
   const auto send = [&](std::string body) { chosen = command::Pointer{std::move(body), words.to}; };
-  CLI::App* move = add_command(*pointer, "move", "Move a tablet's pointer to a position", [&words, send] {
-    send(fmt::format(R"({{"x":{},"y":{}}})", words.x, words.y));
-  });
+  CLI::App* move = add_command(*pointer, "move", "Move a tablet's pointer to a position",
+                               [&words, send] { send(fmt::format(R"({{"x":{},"y":{}}})", words.x, words.y)); });
   constexpr int kMost = machine::pointer::kMaxPosition;
   move->add_option("X", words.x, "From the left, 0 to 32767")->required()->check(CLI::Range(0, kMost));
   move->add_option("Y", words.y, "From the top, 0 to 32767")->required()->check(CLI::Range(0, kMost));
-  CLI::App* by = add_command(*pointer, "by", "Move a mouse's pointer by a distance", [&words, send] {
-    send(fmt::format(R"({{"dx":{},"dy":{}}})", words.x, words.y));
-  });
+  CLI::App* by = add_command(*pointer, "by", "Move a mouse's pointer by a distance",
+                             [&words, send] { send(fmt::format(R"({{"dx":{},"dy":{}}})", words.x, words.y)); });
   by->add_option("X", words.x, "To the right")->required()->check(CLI::Range(-kMost, kMost));
   by->add_option("Y", words.y, "Down")->required()->check(CLI::Range(-kMost, kMost));
-  CLI::App* click = add_command(*pointer, "click", "Press and release a button", [&words, send] {
-    send(fmt::format(R"({{"click":"{}"}})", words.button));
-  });
+  CLI::App* click = add_command(*pointer, "click", "Press and release a button",
+                                [&words, send] { send(fmt::format(R"({{"click":"{}"}})", words.button)); });
   click->add_option("BUTTON", words.button, "left, middle or right")
       ->required()
       ->check(CLI::IsMember({"left", "middle", "right"}));
-  CLI::App* scroll = add_command(*pointer, "scroll", "Turn the wheel", [&words, send] {
-    send(fmt::format(R"({{"wheel":{}}})", words.x));
-  });
+  CLI::App* scroll = add_command(*pointer, "scroll", "Turn the wheel",
+                                 [&words, send] { send(fmt::format(R"({{"wheel":{}}})", words.x)); });
   scroll->add_option("N", words.x, "Notches; away from the user is positive")->required()->check(CLI::Range(-127, 127));
   for (CLI::App* command : {move, by, click, scroll}) add_to(command, words, "pointer");
 }
@@ -126,7 +123,8 @@ void add_machine_commands(CLI::App& app, Words& words, command::Any& chosen) {
   capture->require_subcommand(1);
   CLI::App* start = add_command(*capture, "start", "Begin; what is typed at a keyboard is in it, too",
                                 [&] { chosen = command::CaptureStart{words.text}; });
-  start->add_option("FILE", words.text, "A pcapng file, or a FIFO that Wireshark reads (wireshark -k -i FIFO)")->required();
+  start->add_option("FILE", words.text, "A pcapng file, or a FIFO that Wireshark reads (wireshark -k -i FIFO)")
+      ->required();
   add_command(*capture, "stop", "End", [&] { chosen = command::CaptureStop{}; });
   CLI::App* args = add_command(app, "args", "Print what a machine's monitor has to be started with",
                                [&] { chosen = command::Args{words.text, words.memory}; });
@@ -139,7 +137,9 @@ void add_machine_commands(CLI::App& app, Words& words, command::Any& chosen) {
   doctor->add_option("--qemu", words.qemu, "The QEMU to look at (default: qemu-system-x86_64)")->type_name("PROGRAM");
   CLI::App* completion = add_command(app, "completion", "Print a script that completes periplex in a shell",
                                      [&] { chosen = command::Completion{words.text}; });
-  completion->add_option("SHELL", words.text, "bash, zsh or fish")->required()->check(CLI::IsMember({"bash", "zsh", "fish"}));
+  completion->add_option("SHELL", words.text, "bash, zsh or fish")
+      ->required()
+      ->check(CLI::IsMember({"bash", "zsh", "fish"}));
   add_command(app, "version", "Show the version", [&] { chosen = command::Version{}; });
 }
 
@@ -171,8 +171,9 @@ std::expected<Invocation, UsageExit> parse_invocation(int argc, const char* cons
     return std::unexpected(UsageExit{kUsageError, fmt::format("periplex: {}\nSee periplex --help.\n", error.what())});
   }
   if (!machine::is_valid_id(words.machine)) {
-    return std::unexpected(UsageExit{
-        kUsageError, fmt::format("periplex: \"{}\" cannot be a machine's name\nSee periplex --help.\n", words.machine)});
+    return std::unexpected(
+        UsageExit{kUsageError,
+                  fmt::format("periplex: \"{}\" cannot be a machine's name\nSee periplex --help.\n", words.machine)});
   }
   if (words.control.empty()) words.control = fmt::format("{}/{}", runtime_directory(words.machine), kControlSocketName);
   return Invocation{words.control, words.machine, words.json, std::move(chosen)};

@@ -55,8 +55,8 @@ struct Completion {
   std::string shell;
 };
 struct Version {};
-using Any = std::variant<List, Attach, Detach, Eject, Insert, Type, Key, Pointer, Stats, CaptureStart, CaptureStop, Args,
-                         Doctor, Completion, Version>;
+using Any = std::variant<List, Attach, Detach, Eject, Insert, Type, Key, Pointer, Stats, CaptureStart, CaptureStop,
+                         Args, Doctor, Completion, Version>;
 }  // namespace command
 
 struct Invocation {

@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "apps/periplex/invocation.hpp"
 
+#include <cstdlib>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-
-#include <cstdlib>
 
 #include "apps/periplex/completion.hpp"
 
@@ -60,10 +59,20 @@ TEST(Invocation, TheMachineIsNamedBeforeOrAfterTheCommand) {
 }
 
 TEST(Invocation, MistakesEndWithStatusTwo) {
-  for (const std::vector<const char*>& words :
-       {std::vector<const char*>{}, {"nonsense"}, {"attach"}, {"detach"}, {"key"}, {"pointer"}, {"pointer", "move", "1"},
-        {"pointer", "move", "1", "32768"}, {"pointer", "click", "up"}, {"args", "xen"}, {"capture"},
-        {"completion", "tcsh"}, {"list", "--nonsense"}, {"--machine", "../x", "list"}}) {
+  for (const std::vector<const char*>& words : {std::vector<const char*>{},
+                                                {"nonsense"},
+                                                {"attach"},
+                                                {"detach"},
+                                                {"key"},
+                                                {"pointer"},
+                                                {"pointer", "move", "1"},
+                                                {"pointer", "move", "1", "32768"},
+                                                {"pointer", "click", "up"},
+                                                {"args", "xen"},
+                                                {"capture"},
+                                                {"completion", "tcsh"},
+                                                {"list", "--nonsense"},
+                                                {"--machine", "../x", "list"}}) {
     const auto invocation = parse(words);
     ASSERT_FALSE(invocation) << (words.empty() ? "" : words[0]);
     EXPECT_EQ(invocation.error().status, kUsageError);
@@ -75,8 +84,8 @@ TEST(Invocation, MistakesEndWithStatusTwo) {
 
 TEST(Completion, KnowsEveryCommandInEveryShell) {
   for (const char* shell : {"bash", "zsh", "fish"}) {
-    for (const char* word : {"list", "attach", "detach", "eject", "insert", "type", "key", "pointer", "stats", "capture",
-                             "args", "doctor", "completion", "version", "--json list"}) {
+    for (const char* word : {"list", "attach", "detach", "eject", "insert", "type", "key", "pointer", "stats",
+                             "capture", "args", "doctor", "completion", "version", "--json list"}) {
       EXPECT_THAT(completion_script(shell), HasSubstr(word)) << shell;
     }
   }

@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "apps/periplex/tables.hpp"
 
-#include <fmt/format.h>
-
 #include <algorithm>
 #include <boost/json.hpp>
+#include <fmt/format.h>
 #include <vector>
 
 namespace periplex::apps {
@@ -30,7 +29,9 @@ std::string plain(const json::value* value) {
   return json::serialize(*value);
 }
 
-bool is_true(const json::value* value) { return value != nullptr && value->is_bool() && value->get_bool(); }
+bool is_true(const json::value* value) {
+  return value != nullptr && value->is_bool() && value->get_bool();
+}
 
 json::array items(const json::value& value, std::string_view name) {
   const json::value* list = member(value, name);
@@ -77,9 +78,12 @@ std::string details(const json::value& device) {
 }
 
 Row row_of(const json::value& device) {
-  return {plain(member(device, "id")),   plain(member(device, "kind")),
-          plain(member(device, "port")), plain(member(device, "speed")),
-          is_true(member(device, "configured")) ? "in use" : "not in use", details(device)};
+  return {plain(member(device, "id")),
+          plain(member(device, "kind")),
+          plain(member(device, "port")),
+          plain(member(device, "speed")),
+          is_true(member(device, "configured")) ? "in use" : "not in use",
+          details(device)};
 }
 
 }  // namespace

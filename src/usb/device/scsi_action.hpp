@@ -16,7 +16,7 @@
 
 namespace periplex::usb::device {
 
-/// A command's data stage: which way, and how many bytes the disk intends to move (SAM-5 §5.4.3).
+/// A command's data stage: which way, and how many bytes the disk intends to move (SAM-5, data transfer).
 enum class DataDirection : std::uint8_t { none, to_host, from_host };
 struct DataStage {
   DataDirection direction = DataDirection::none;
@@ -53,7 +53,8 @@ using ScsiActionPtr = std::unique_ptr<ScsiAction>;
 /// A null action: there is nothing to do, the command is done well.
 using Decoded = std::expected<ScsiActionPtr, Sense>;
 
-/// Gives the host bytes that are known already, at most as many as it allocated room for (SPC-4 §4.2.5.6).
+/// Gives the host bytes that are known already, at most as many as it allocated room for (SPC-4, "ALLOCATION LENGTH
+/// field").
 [[nodiscard]] ScsiActionPtr reply(Bytes data, std::uint64_t allocation_length);
 
 /// Takes a parameter list of exactly `length` bytes from the host, then does what `evaluate` makes of it.

@@ -6,7 +6,7 @@
 namespace periplex::usb::device {
 namespace {
 
-// The group code in bits 7:5 of the operation code gives a CDB's size (SPC-4 §4.2.2).
+// The group code in bits 7:5 of the operation code gives a CDB's size (SPC-4, "OPERATION CODE field").
 enum class Form : std::uint8_t { six, ten, twelve, sixteen };
 
 Form form_of(std::uint8_t operation_code) {

@@ -9,7 +9,7 @@
 
 namespace periplex::usb::device {
 
-/// The operation codes this disk knows (SPC-4 annex F.3, SBC-3 table 32).
+/// The operation codes this disk knows (SPC-4, SBC-3 clause 5, MMC for READ FORMAT CAPACITIES).
 enum class ScsiOpcode : std::uint8_t {
   test_unit_ready = 0x00,
   request_sense = 0x03,
@@ -41,7 +41,7 @@ enum class ScsiOpcode : std::uint8_t {
   write_12 = 0xaa,
 };
 
-/// SAM-5 §5.3.1.
+/// SAM-5, "Status codes".
 enum class ScsiStatus : std::uint8_t { good = 0x00, check_condition = 0x02 };
 
 /// A run of logical blocks.
@@ -69,8 +69,9 @@ class Cdb {
   [[nodiscard]] std::uint32_t be32(std::size_t at) const;
   [[nodiscard]] std::uint64_t be64(std::size_t at) const;
 
-  /// The blocks a read, write, verify or write-same command names, by the layout of its group (SPC-4 §4.2.2): LBA and
-  /// length of the 6-, 10-, 12- or 16-byte form. A length of zero in the 6-byte form means 256 (SBC-3 §5.8).
+  /// The blocks a read, write, verify or write-same command names, by the layout of its group (SPC-4, "The CDB
+  /// format"): LBA and length of the 6-, 10-, 12- or 16-byte form. A length of zero in the 6-byte form means 256
+  /// (SBC-3, READ (6)).
   [[nodiscard]] BlockRange range() const;
   /// The byte at which the length of `range()` begins, for field pointers.
   [[nodiscard]] std::uint16_t length_field() const;

@@ -13,7 +13,7 @@ namespace {
 /// What must hold before a command is looked at.
 enum Needs : std::uint8_t {
   kNothing = 0,
-  kIgnoresAttention = 1,  // INQUIRY, REPORT LUNS and REQUEST SENSE (SAM-5 §5.14)
+  kIgnoresAttention = 1,  // INQUIRY, REPORT LUNS and REQUEST SENSE (SAM-5, "Unit attention condition")
   kMedium = 2,
   kWritable = 4 | kMedium,
 };
@@ -135,7 +135,7 @@ Decoded ScsiDisk::decode(std::uint8_t lun, const Cdb& cdb) {
   return (this->*row->decode)(cdb);
 }
 
-// SPC-4 §6.6.1, §6.33, §6.39: these three answer for a unit that is not there; the rest is refused.
+// SPC-4, INQUIRY and REQUEST SENSE: these two answer for a unit that is not there; the rest is refused.
 Decoded ScsiDisk::decode_for_absent_unit(const Cdb& cdb) const {
   if (cdb.opcode() == ScsiOpcode::inquiry) return reply(inquiry_of_no_unit(options_.identity), cdb.be16(3));
   if (cdb.opcode() == ScsiOpcode::request_sense) {

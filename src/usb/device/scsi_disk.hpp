@@ -32,7 +32,7 @@ struct ScsiCounters {
   std::uint64_t check_conditions = 0;
 };
 
-/// A direct-access block device with one logical unit, 0 (SPC-4 r36, SBC-3 r36), whatever transport it is reached by.
+/// A direct-access block device with one logical unit, 0 (SPC-4, SBC-3), whatever transport it is reached by.
 ///
 /// The disk says what a command does (`decode`), keeps what outlives a command – medium, lock, unit attentions, mode
 /// parameters – and knows no data stage and no waiting: that is `ScsiTask`. Any number of tasks may be in flight.
@@ -56,11 +56,11 @@ class ScsiDisk {
   [[nodiscard]] bool locked() const { return removal_prevented_; }
   [[nodiscard]] bool write_protected() const;
 
-  /// Power on or a bus reset: mode parameters and lock are as new, and the host is told once (SAM-5 §6.3.1).
+  /// Power on or a bus reset: mode parameters and lock are as new, and the host is told once (SAM-5, "Power on").
   void power_on();
 
-  /// For transports without autosense: keeps `sense` for the REQUEST SENSE that will ask for it (SPC-4 §6.39). Any
-  /// other command forgets it.
+  /// For transports without autosense: keeps `sense` for the REQUEST SENSE that will ask for it (SPC-4, REQUEST SENSE).
+  /// Any other command forgets it.
   void hold_sense(const Sense& sense) { held_sense_ = sense; }
 
   [[nodiscard]] const ScsiDiskOptions& options() const { return options_; }

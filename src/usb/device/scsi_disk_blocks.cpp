@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The commands about logical blocks (SBC-3 §5).
+// The commands about logical blocks (SBC-3 clause 5).
 #include <algorithm>
 
 #include "usb/device/scsi_disk.hpp"
@@ -30,7 +30,7 @@ bool all_zero(ByteView bytes) {
 std::expected<MediumExtent, Sense> ScsiDisk::extent(BlockRange range) const {
   const std::uint64_t count = blocks();
   if (range.lba > count || range.blocks > count - range.lba) {
-    // INFORMATION: the first block that is not there (SPC-4 §4.5.2.2.1).
+    // INFORMATION: the first block that is not there.
     return std::unexpected(sense::lba_out_of_range(std::max(range.lba, count)));
   }
   const std::uint32_t size = block_size();
@@ -61,7 +61,8 @@ Decoded ScsiDisk::write(const Cdb& cdb) {
   return write_medium(*extent, forced || !mode_.write_cache);
 }
 
-// SBC-3 §5.30. BYTCHK 00b: the medium must be readable; 01b: and equal to the host's data. 11b compares with one block.
+// SBC-3, VERIFY. BYTCHK 00b: the medium must be readable; 01b: and equal to the host's data. 11b compares with one
+// block.
 Decoded ScsiDisk::verify(const Cdb& cdb) {
   const unsigned byte_check = (cdb.u8(1) >> 1) & 3;
   if (byte_check > 1) return std::unexpected(sense::invalid_field_in_cdb(1));
@@ -75,10 +76,10 @@ Decoded ScsiDisk::verify(const Cdb& cdb) {
 Decoded ScsiDisk::synchronize_cache(const Cdb& cdb) {
   const BlockRange range = cdb.range();
   if (const auto checked = extent(range); !checked) return std::unexpected(checked.error());
-  return flush();  // of everything: "may synchronize more than was asked" (SBC-3 §5.26)
+  return flush();  // of everything: more than asked for does no harm
 }
 
-// SBC-3 §5.40, §5.41.
+// SBC-3, WRITE SAME (10) and (16).
 Decoded ScsiDisk::write_same(const Cdb& cdb) {
   const bool unmap = cdb.bit(1, kUnmapBit);
   const bool no_data = cdb.opcode() == ScsiOpcode::write_same_16 && cdb.bit(1, kNoDataBit);
@@ -96,7 +97,7 @@ Decoded ScsiDisk::write_same(const Cdb& cdb) {
   if (!checked) return std::unexpected(checked.error());
 
   const auto write = [this, unmap, where = *checked](ByteView block) -> Decoded {
-    // Unmapped blocks read as zeros, so only zeros may be written by unmapping (SBC-3 §5.40, table 106).
+    // Unmapped blocks read as zeros, so only zeros may be written by unmapping (SBC-3, WRITE SAME, UNMAP bit).
     if (unmap && all_zero(block)) return discard_medium({where});
     if (where.length > kMaxWriteSameLength) return std::unexpected(sense::invalid_field_in_parameters(0));
     return fill_medium(where, block, !mode_.write_cache);
@@ -105,7 +106,7 @@ Decoded ScsiDisk::write_same(const Cdb& cdb) {
   return with_parameters(block_size(), write);
 }
 
-// SBC-3 §5.28.
+// SBC-3, UNMAP.
 Decoded ScsiDisk::unmap(const Cdb& cdb) {
   if (!can_discard()) return std::unexpected(sense::kInvalidOperationCode);
   if (cdb.bit(1, 0)) return std::unexpected(sense::invalid_field_in_cdb(1));  // ANCHOR
@@ -114,7 +115,7 @@ Decoded ScsiDisk::unmap(const Cdb& cdb) {
   return with_parameters(length, [this](ByteView list) { return unmap_list(list); });
 }
 
-// SBC-3 §5.28.2: a header of 8 bytes, then descriptors of 16.
+// SBC-3, "UNMAP parameter list": a header of 8 bytes, then descriptors of 16.
 Decoded ScsiDisk::unmap_list(ByteView list) const {
   if (list.size() < 8) return std::unexpected(sense::kParameterListLengthError);
   ByteReader in(list);

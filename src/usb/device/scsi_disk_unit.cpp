@@ -12,7 +12,7 @@ Decoded ScsiDisk::test_unit_ready(const Cdb&) {
   return nullptr;
 }
 
-// SPC-4 §6.39: held sense first; else a pending unit attention, which is thereby reported; else nothing.
+// SPC-4, REQUEST SENSE: held sense first; else a pending unit attention, which is thereby reported; else nothing.
 Decoded ScsiDisk::request_sense(const Cdb& cdb) {
   Sense sense;
   if (held_sense_) {
@@ -70,13 +70,13 @@ Decoded ScsiDisk::mode_select_command(const Cdb& cdb) {
   });
 }
 
-// SBC-3 §5.25. LOEJ with START=0 ejects, with START=1 loads. There are no power conditions, so that START alone has
-// nothing to do, and STOP makes durable what was written.
+// SBC-3, START STOP UNIT. LOEJ with START=0 ejects, with START=1 loads. There are no power conditions, so that START
+// alone has nothing to do, and STOP makes durable what was written.
 Decoded ScsiDisk::start_stop_unit(const Cdb& cdb) {
   const bool start = cdb.bit(4, 0);
   const bool load_eject = cdb.bit(4, 1);
   const bool power_condition = (cdb.u8(4) >> 4) != 0;
-  if (power_condition) return nullptr;  // "LOEJ and START shall be ignored"
+  if (power_condition) return nullptr;  // LOEJ and START mean nothing then
   if (load_eject && !options_.removable) return std::unexpected(sense::invalid_field_in_cdb(4));
   if (start) {
     return load_eject ? load() : nullptr;
@@ -94,13 +94,13 @@ Decoded ScsiDisk::load() {
 
 Decoded ScsiDisk::prevent_allow(const Cdb& cdb) {
   const std::uint8_t prevent = cdb.u8(4) & 3;
-  if (prevent > 1) return std::unexpected(sense::invalid_field_in_cdb(4));  // obsolete values (SBC-3 §5.15)
+  if (prevent > 1) return std::unexpected(sense::invalid_field_in_cdb(4));  // obsolete values (SBC-3)
   // A medium that cannot be taken out need not be held.
   removal_prevented_ = prevent == 1 && options_.removable;
   return nullptr;
 }
 
-// MMC-6 §6.23; Windows asks every removable disk for it.
+// MMC-6, READ FORMAT CAPACITIES; Windows asks every removable disk for it.
 Decoded ScsiDisk::read_format_capacities(const Cdb& cdb) {
   constexpr std::uint8_t kFormatted = 2;
   constexpr std::uint8_t kNoMedium = 3;
@@ -115,7 +115,7 @@ Decoded ScsiDisk::read_format_capacities(const Cdb& cdb) {
 
 Decoded ScsiDisk::read_capacity_10(const Cdb&) {
   // "If the number of logical blocks exceeds the maximum value": FFFFFFFFh, and the host asks READ CAPACITY(16)
-  // (SBC-3 §5.16.2).
+  // (SBC-3, READ CAPACITY (10)).
   const std::uint64_t most = std::numeric_limits<std::uint32_t>::max();
   ByteWriter out;
   out.be32(static_cast<std::uint32_t>(std::min(blocks() - 1, most))).be32(block_size());
@@ -126,7 +126,7 @@ Decoded ScsiDisk::read_capacity_10(const Cdb&) {
 Decoded ScsiDisk::service_action_in(const Cdb& cdb) {
   constexpr std::uint8_t kReadCapacity16 = 0x10;
   if ((cdb.u8(1) & 0x1f) != kReadCapacity16) return std::unexpected(sense::invalid_field_in_cdb(1));
-  // SBC-3 §5.17.2. LBPME and LBPRZ: blocks can be unmapped, and read as zeros then.
+  // SBC-3, READ CAPACITY (16). LBPME and LBPRZ: blocks can be unmapped, and read as zeros then.
   constexpr std::uint8_t kThinReadsZeros = 0xc0;
   const auto exponent = static_cast<std::uint8_t>(std::countr_zero(medium_->physical_block_size() / block_size()));
   ByteWriter out;

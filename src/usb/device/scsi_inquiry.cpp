@@ -38,8 +38,8 @@ Bytes supported_pages() {
   return out.take();
 }
 
-// A name that is unique by its vendor (§7.8.6.4), and a 64-bit one assigned here (NAA 3h, §7.8.6.6.4) because guests
-// make their stable links from that. Both follow from the serial number.
+// A name that is unique by its vendor (T10 vendor ID designator), and a 64-bit one assigned here (NAA 3h) because
+// guests make their stable links from that. Both follow from the serial number.
 Bytes device_identification(const ScsiIdentity& identity) {
   constexpr std::uint8_t kAscii = 0x02;
   constexpr std::uint8_t kBinary = 0x01;
@@ -55,7 +55,7 @@ Bytes device_identification(const ScsiIdentity& identity) {
   return out.take();
 }
 
-// SBC-3 §6.6.3.
+// SBC-3, Block Limits VPD page.
 Bytes block_limits(const InquiryFacts& facts) {
   const std::uint32_t size = facts.block_size;
   const std::uint32_t granularity = facts.physical_block_size / size;
@@ -74,14 +74,14 @@ Bytes block_limits(const InquiryFacts& facts) {
   return out.take();
 }
 
-// SBC-3 §6.6.2: MEDIUM ROTATION RATE 1, "non-rotating medium".
+// SBC-3, Block Device Characteristics VPD page: MEDIUM ROTATION RATE 1, "non-rotating medium".
 Bytes block_device_characteristics() {
   ByteWriter out;
   out.be16(1).zeros(58);
   return out.take();
 }
 
-// SBC-3 §6.6.4: LBPU, LBPWS, LBPWS10 and LBPRZ; thin provisioned.
+// SBC-3, Logical Block Provisioning VPD page: LBPU, LBPWS, LBPWS10 and LBPRZ; thin provisioned.
 Bytes logical_block_provisioning(bool can_discard) {
   ByteWriter out;
   out.u8(0).u8(can_discard ? 0xe4 : 0x00).u8(can_discard ? 0x02 : 0x00).u8(0);

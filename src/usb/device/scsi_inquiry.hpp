@@ -9,7 +9,7 @@
 #include "usb/device/scsi_commands.hpp"
 #include "usb/device/sense.hpp"
 
-/// INQUIRY data and vital product data pages (SPC-4 §6.6, §7.8; SBC-3 §6.6).
+/// INQUIRY data and vital product data pages (SPC-4, INQUIRY and "Vital product data parameters"; SBC-3, the same).
 namespace periplex::usb::device {
 
 /// Who the disk says it is. ASCII; longer texts are cut, shorter ones padded with spaces.
@@ -38,7 +38,7 @@ inline constexpr std::uint32_t kMaxUnmapDescriptors = 64;
 [[nodiscard]] std::expected<Bytes, Sense> inquiry_data(const Cdb& cdb, const ScsiIdentity& identity,
                                                        const InquiryFacts& facts);
 
-/// The answer to INQUIRY for a logical unit that does not exist: PERIPHERAL QUALIFIER 011b, type 1Fh (§6.6.2).
+/// The answer to INQUIRY for a logical unit that does not exist: PERIPHERAL QUALIFIER 011b, type 1Fh.
 [[nodiscard]] Bytes inquiry_of_no_unit(const ScsiIdentity& identity);
 
 }  // namespace periplex::usb::device

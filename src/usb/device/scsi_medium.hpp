@@ -6,7 +6,7 @@
 
 #include "usb/device/scsi_action.hpp"
 
-/// The actions that move logical blocks (SBC-3 §5), in requests of at most `kMaxBlockRequest` bytes.
+/// The actions that move logical blocks (SBC-3 clause 5), in requests of at most `kMaxBlockRequest` bytes.
 namespace periplex::usb::device {
 
 /// A run of the medium in bytes.

@@ -69,7 +69,8 @@ void append_page(ByteWriter& out, PageCode code, PageControl control, const Mode
 }
 
 void append_block_descriptor(ByteWriter& out, const ModeFacts& facts) {
-  // "Number of logical blocks" saturates (SBC-3 §6.5.2.2); who needs more asks READ CAPACITY(16).
+  // "Number of logical blocks" saturates (SBC-3, short LBA mode parameter block descriptor); who needs more asks READ
+  // CAPACITY(16).
   const std::uint64_t most = std::numeric_limits<std::uint32_t>::max();
   out.be32(static_cast<std::uint32_t>(std::min(facts.blocks, most))).be32(facts.block_size);
 }
@@ -116,7 +117,7 @@ std::expected<Bytes, Sense> mode_sense(const Cdb& cdb, const ModeParameters& cur
   }
   if (!found) return std::unexpected(sense::invalid_field_in_cdb(2));
 
-  // SPC-4 §7.5.5: the MODE DATA LENGTH does not count itself.
+  // SPC-4, mode parameter header: the MODE DATA LENGTH does not count itself.
   const std::uint8_t medium = static_cast<std::uint8_t>((facts.write_protected ? kWriteProtect : 0) | kDpoFua);
   const std::uint8_t descriptors = no_descriptors ? 0 : kBlockDescriptorSize;
   ByteWriter out;
@@ -130,7 +131,7 @@ std::expected<Bytes, Sense> mode_sense(const Cdb& cdb, const ModeParameters& cur
 }
 
 std::expected<ModeParameters, Sense> mode_select(const Cdb& cdb, ByteView list, const ModeParameters& current) {
-  if (list.empty()) return current;  // "shall not be considered as an error" (SPC-4 §6.11)
+  if (list.empty()) return current;  // "shall not be considered as an error" (SPC-4, MODE SELECT)
   const bool ten = is_ten_byte(cdb);
   ByteReader in(list);
   in.skip(ten ? 6 : 3);

@@ -8,7 +8,7 @@
 #include "usb/device/scsi_commands.hpp"
 #include "usb/device/sense.hpp"
 
-/// Mode parameters (SPC-4 §7.5, SBC-3 §6.5).
+/// Mode parameters (SPC-4 and SBC-3, "Mode parameters").
 namespace periplex::usb::device {
 
 /// The one parameter a host can change: whether a write may complete before it is durable (Caching page, WCE).
@@ -28,7 +28,7 @@ struct ModeFacts {
                                                      const ModeFacts& facts);
 
 /// What the parameter list of a MODE SELECT(6) or (10) makes of `current`. All or nothing: a list with one value that
-/// cannot be changed changes nothing (SPC-4 §6.11).
+/// cannot be changed changes nothing (SPC-4, MODE SELECT).
 [[nodiscard]] std::expected<ModeParameters, Sense> mode_select(const Cdb& cdb, ByteView list,
                                                                const ModeParameters& current);
 

@@ -110,7 +110,7 @@ Sense ScsiTask::sense_of(const BlockFailure& failure) const {
   switch (failure.error) {
     case BlockError::medium_error:
       break;
-    // SBC-3 §4.7.3.6: what a thin disk answers when there is no space left to allocate.
+    // SBC-3, "Logical block provisioning": what a thin disk answers when there is no space left to allocate.
     case BlockError::no_space:
       return sense::kSpaceAllocationFailed;
     case BlockError::gone:

@@ -19,7 +19,8 @@ class ScsiDisk;
 /// Whether a step is over or goes on by itself.
 enum class Progress : std::uint8_t { done, pending };
 
-/// One command in flight, whatever brought it here (SAM-5 §5). A transport owns one task per command it can carry.
+/// One command in flight, whatever brought it here (SAM-5 clause 5). A transport owns one task per command it can
+/// carry.
 ///
 ///   start(disk, lun, cdb)   the CDB is understood; `data_stage` says what the disk intends to move
 ///   move(spans)             as often as the transport has data or room, in pieces of any size

@@ -12,7 +12,7 @@ constexpr std::uint8_t kValid = 0x80;
 constexpr std::uint8_t kSksv = 0x80;        // SENSE KEY SPECIFIC VALID
 constexpr std::uint8_t kFieldInCdb = 0x40;  // C/D
 
-// SPC-4 §4.5.2.4.2, table 36: sense key specific data of ILLEGAL REQUEST.
+// SPC-4, "Sense key specific sense data descriptor": sense key specific data of ILLEGAL REQUEST.
 void write_field_pointer(ByteWriter& out, const Sense& sense) {
   out.u8(static_cast<std::uint8_t>(kSksv | (sense.field_in_cdb ? kFieldInCdb : 0))).be16(*sense.field);
 }

@@ -8,7 +8,7 @@
 
 namespace periplex::usb::device {
 
-/// SPC-4 §4.5.6, table 45.
+/// SPC-4, "Sense key descriptions".
 enum class SenseKey : std::uint8_t {
   no_sense = 0x0,
   not_ready = 0x2,
@@ -27,19 +27,20 @@ struct Sense {
   std::uint8_t ascq = 0;  ///< ADDITIONAL SENSE CODE QUALIFIER
   /// INFORMATION: the logical block address the error is about.
   std::optional<std::uint64_t> information = {};
-  /// FIELD POINTER: the byte of the CDB or of the parameter list that was refused (SPC-4 §4.5.2.4.2).
+  /// FIELD POINTER: the byte of the CDB or of the parameter list that was refused.
   std::optional<std::uint16_t> field = {};
   bool field_in_cdb = true;
 
   friend bool operator==(const Sense&, const Sense&) = default;
 
-  /// The 18 bytes of fixed format (SPC-4 §4.5.3). INFORMATION beyond 32 bits is left out, as VALID=0 says.
+  /// The 18 bytes of fixed format (SPC-4, "Fixed format sense data"). INFORMATION beyond 32 bits is left out, as
+  /// VALID=0 says.
   [[nodiscard]] Bytes fixed_format() const;
-  /// Descriptor format (SPC-4 §4.5.2) with information and sense key specific descriptors where there is something.
+  /// Descriptor format (SPC-4) with information and sense key specific descriptors where there is something.
   [[nodiscard]] Bytes descriptor_format() const;
 };
 
-/// The additional sense codes this disk uses, with the standard's names (SPC-4 annex F.2).
+/// The additional sense codes this disk uses, with the standard's names (SPC-4, additional sense code assignments).
 namespace sense {
 
 inline constexpr Sense kNone = {};

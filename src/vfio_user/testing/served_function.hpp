@@ -4,6 +4,7 @@
 #include <filesystem>
 #include <functional>
 #include <gtest/gtest.h>
+#include <stdexcept>
 #include <sys/eventfd.h>
 #include <sys/socket.h>
 #include <sys/un.h>
@@ -70,6 +71,7 @@ class ServedFunction : public ::testing::Test {
  private:
   [[nodiscard]] UniqueFd make_listening() {
     UniqueFd socket(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+    if (!socket) throw std::runtime_error("no socket");
     // unix(7), "Autobind feature": a name of the kernel's choice.
     const sockaddr_un address{.sun_family = AF_UNIX, .sun_path = {}};
     EXPECT_EQ(::bind(socket.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address.sun_family), 0);

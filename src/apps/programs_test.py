@@ -1,0 +1,211 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Both programs together, without a guest. The directory of the built programs is in PERIPLEX_BUILD."""
+
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import unittest
+from pathlib import Path
+
+BIN = Path(os.environ["PERIPLEX_BUILD"])
+PATIENCE = 30.0
+
+
+class Programs(unittest.TestCase):
+    """A machine with a disk and a keyboard, and the client."""
+
+    def setUp(self):
+        self.directory = Path(tempfile.mkdtemp(prefix="periplex-programs-"))
+        self.addCleanup(shutil.rmtree, self.directory, True)
+        self.image = self.directory / "disk.img"
+        self.image.write_bytes(bytes(1 << 20))
+        self.runtime = self.directory / "run"
+        self.control = self.runtime / "control.sock"
+        self.machine = None
+
+    def start(self, *arguments):
+        """Starts the machine; returns the line that tells it is ready."""
+        command = [BIN / "periplex-machine", "--runtime-dir", self.runtime, *arguments]
+        self.machine = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        self.addCleanup(self.end)
+        return self.machine.stdout.readline()
+
+    def end(self, how=signal.SIGTERM):
+        """Ends the machine; its exit status."""
+        if self.machine.poll() is None:
+            self.machine.send_signal(how)
+        self.machine.communicate(timeout=PATIENCE)
+        return self.machine.returncode
+
+    def run_client(self, *words):
+        command = [BIN / "periplex", "--control", self.control, *words]
+        return subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE, check=False)
+
+    def client(self, *words):
+        done = self.run_client(*words)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        return done.stdout
+
+    def refused(self, *words, status=1):
+        done = self.run_client(*words)
+        self.assertEqual(done.returncode, status, done.stdout)
+        self.assertEqual(done.stdout, "")
+        return done.stderr
+
+    def devices(self):
+        return json.loads(self.client("--json", "list"))["devices"]
+
+    def test_peripherals_come_and_go(self):
+        ready = self.start("--name", "vm7", "--attach", f"storage,id=disk,image={self.image},removable=true")
+        self.assertIn("vm7 is ready", ready)
+        self.assertIn(f'"path":"{self.runtime}/xhci.sock"', ready)
+        self.client("attach", "keyboard,id=kbd")
+        self.assertIn("port", self.client("attach", "tablet"))
+        self.assertEqual([d["id"] for d in self.devices()], ["disk", "kbd", "tablet1"])
+        self.assertEqual(self.devices()[0]["size"], 1 << 20)
+        self.client("detach", "kbd")
+        self.assertEqual([d["id"] for d in self.devices()], ["disk", "tablet1"])
+        table = self.client("list")
+        self.assertIn("disk     storage", table)
+        self.assertIn("1 MiB, removable", table)
+
+    def test_media_go_out_and_in(self):
+        self.start("--attach", f"storage,id=disk,image={self.image},removable=true")
+        self.client("eject", "disk")
+        self.assertFalse(self.devices()[0]["medium"])
+        self.client("insert", "disk", str(self.image))
+        self.assertTrue(self.devices()[0]["medium"])
+        self.assertIn("periplex eject disk", self.refused("insert", "disk", str(self.image)))
+        self.client("eject", "disk", "--force")
+
+    def test_an_image_in_use_is_not_attached_again(self):
+        self.start("--attach", f"storage,id=disk,image={self.image}")
+        self.assertIn("in use already", self.refused("attach", f"storage,image={self.image}"))
+        self.client("detach", "disk")
+        self.client("attach", f"storage,image={self.image}")
+
+    def test_input_says_that_nobody_listens(self):
+        self.start("--attach", "keyboard,id=kbd", "--attach", "tablet")
+        self.assertIn("no driver in the guest uses kbd", self.refused("type", "hello"))
+        self.assertIn("no driver", self.refused("key", "ctrl+alt+delete", "--to", "kbd"))
+        self.assertIn("no driver", self.refused("pointer", "move", "1", "2"))
+        self.assertIn("there is no mouse", self.refused("pointer", "by", "-1", "2"))
+        self.assertIn("no key for", self.refused("type", "\u00e4"))
+
+    def test_errors_say_what_to_do(self):
+        self.start()
+        self.assertIn("periplex list", self.refused("detach", "nobody"))
+        self.assertIn("truncate -s", self.refused("attach", f"storage,image={self.directory}/none.img"))
+        self.assertIn("use storage, keyboard, tablet or mouse", self.refused("attach", "printer"))
+        self.assertIn("--help", self.refused("nonsense", status=2))
+        error = json.loads(self.refused("--json", "eject", "nobody"))
+        self.assertEqual(sorted(error), ["advice", "error"])
+
+    def test_without_a_machine_every_command_says_so(self):
+        for words in (["list"], ["detach", "x"], ["type", "x"], ["stats"], ["args", "qemu"]):
+            self.assertIn("is periplex-machine running?", self.refused(*words))
+
+    def test_arguments_for_every_monitor(self):
+        self.start()
+        path = str(self.runtime / "xhci.sock")
+        qemu = json.loads(self.client("--json", "args", "qemu", "--memory", "4G"))["arguments"]
+        self.assertEqual(json.loads(qemu[-1])["socket"]["path"], path)
+        self.assertIn("memory-backend-memfd,id=ram,size=4G,share=on", qemu)
+        self.assertIn("<access mode='shared'/>", self.client("args", "libvirt"))
+        self.assertEqual(self.client("args", "cloud-hypervisor").strip(),
+                         f"--memory size=2G,shared=on --user-device socket={path}")
+        self.assertIn("like 512M", self.refused("args", "qemu", "--memory", "lots"))
+
+    def test_statistics_and_captures(self):
+        self.start("--attach", "keyboard,id=kbd")
+        self.assertIn("server", json.loads(self.client("stats", "--json")))
+        self.assertIn("server messages", self.client("stats"))
+        capture = self.directory / "usb.pcapng"
+        self.client("capture", "start", str(capture))
+        self.assertIn("being written", self.refused("capture", "start", str(self.directory / "other")))
+        self.assertIn("0 packets", self.client("capture", "stop"))
+        self.assertEqual(capture.read_bytes()[:4], b"\n\r\r\n")
+
+    def test_the_doctor_examines_a_machine(self):
+        self.start()
+        done = self.run_client("--json", "doctor", "--qemu", "/nonexistent/qemu")
+        self.assertEqual(done.returncode, 1)
+        findings = {f["check"]: f for f in json.loads(done.stdout)["findings"]}
+        self.assertEqual(findings["qemu"]["state"], "problem")
+        self.assertEqual(findings["machine"]["state"], "ok")
+        self.assertEqual(findings["client"]["state"], "note")
+        self.assertTrue(findings["client"]["advice"])
+
+    def test_the_doctor_likes_a_good_qemu(self):
+        qemu = self.directory / "qemu"
+        qemu.write_text("#!/bin/sh\n[ \"$1\" = --version ] && echo 'QEMU emulator version 10.1.0'\nexit 0\n")
+        qemu.chmod(0o755)
+        self.start()
+        findings = json.loads(self.run_client("--json", "doctor", "--qemu", str(qemu)).stdout)["findings"]
+        self.assertEqual(findings[0]["state"], "ok")
+
+    def test_completion_asks_the_machine_for_ids(self):
+        self.start("--attach", "keyboard,id=kbd")
+        script = self.client("completion", "bash")
+        words = ["periplex", "--control", str(self.control), "detach", "k"]
+        probe = (script + "\nCOMP_WORDS=(" + " ".join(words) + ")\nCOMP_CWORD=4\n_periplex\n"
+                 'echo "${COMPREPLY[@]}"\n')
+        done = subprocess.run(["bash", "-c", probe], capture_output=True, text=True, timeout=PATIENCE, check=True,
+                              env={**os.environ, "PATH": f"{BIN}:{os.environ['PATH']}"})
+        self.assertEqual(done.stdout.strip(), "kbd")
+
+    def test_a_configuration_file_describes_a_machine(self):
+        file = self.directory / "vm.toml"
+        file.write_text(f'name = "vm9"\n[[peripheral]]\nkind = "storage"\nid = "disk"\nimage = "{self.image.name}"\n'
+                        'readonly = true\n[[peripheral]]\nkind = "mouse"\n')
+        ready = json.loads(self.start("--config", str(file), "--attach", "keyboard", "--json"))
+        self.assertTrue(ready["ready"])
+        self.assertEqual(ready["machine"]["name"], "vm9")
+        self.assertEqual([d["kind"] for d in self.devices()], ["storage", "mouse", "keyboard"])
+
+    def test_sockets_are_private_unless_told_otherwise_and_go_at_the_end(self):
+        self.start("--socket-mode", "0666")
+        self.assertEqual((self.runtime / "xhci.sock").stat().st_mode & 0o777, 0o666)
+        self.assertEqual(self.control.stat().st_mode & 0o777, 0o600)
+        self.assertEqual(self.end(signal.SIGINT), 0)
+        self.assertFalse(self.runtime.exists())
+
+    def test_a_second_machine_of_the_same_name_is_refused(self):
+        self.start()
+        second = subprocess.run([BIN / "periplex-machine", "--runtime-dir", self.runtime], capture_output=True, text=True,
+                                timeout=PATIENCE, check=False)
+        self.assertEqual(second.returncode, 1)
+        self.assertIn("--name", second.stderr)
+        self.assertEqual(self.devices(), [])
+
+    def test_what_cannot_be_started_says_why(self):
+        for arguments, status in ((["--attach", "printer"], 2), (["--attach", "storage,image=/nonexistent"], 1),
+                                  (["--config", "/nonexistent.toml"], 2), (["--nonsense"], 2)):
+            done = subprocess.run([BIN / "periplex-machine", "--runtime-dir", self.runtime, *arguments],
+                                  capture_output=True, text=True, timeout=PATIENCE, check=False)
+            self.assertEqual(done.returncode, status, arguments)
+            self.assertTrue(done.stderr.startswith("periplex-machine: "), done.stderr)
+            self.assertFalse(self.control.exists())
+
+    def test_an_idle_machine_is_small_and_sleeps(self):
+        self.start("--attach", f"storage,image={self.image}", "--attach", "keyboard", "--attach", "tablet")
+        status = dict(line.split(":", 1) for line in Path(f"/proc/{self.machine.pid}/status").read_text().splitlines())
+        self.assertEqual(int(status["Threads"]), 1)
+        if not os.environ.get("PERIPLEX_SANITIZE"):
+            self.assertLess(int(status["VmRSS"].split()[0]), 16 * 1024)
+
+    def test_garbage_on_the_control_socket_harms_nobody(self):
+        self.start()
+        for garbage in (b"\x00" * 100, b"GET / HTTP/1.1\r\n\r\n" * 50, b"POST /v1/type HTTP/1.1\r\nContent-Length: 9\r\n\r\n{"):
+            with socket.socket(socket.AF_UNIX) as client:
+                client.connect(str(self.control))
+                client.sendall(garbage)
+        self.assertEqual(self.devices(), [])
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -6,6 +6,7 @@
 #include <cerrno>
 #include <sys/eventfd.h>
 #include <system_error>
+#include <sched.h>
 #include <time.h>
 
 #include "base/check.hpp"
@@ -14,7 +15,7 @@ namespace periplex {
 namespace {
 
 constexpr Nanoseconds kForever = Nanoseconds::max();
-constexpr Nanoseconds kFirstSpin = std::chrono::microseconds(5);
+constexpr Nanoseconds kFirstSpin = std::chrono::microseconds(10);
 constexpr int kEventsPerWait = 32;
 constexpr unsigned kSpinsPerEpoll = 16;
 
@@ -151,9 +152,11 @@ void EventLoop::turn(Nanoseconds longest_sleep) {
     wait(Nanoseconds(0));
     return;
   }
-  if (spin()) return;
+  const Nanoseconds started = max_spin_ == Nanoseconds(0) || pollers_.empty() ? kForever : now();
+  if (started != kForever && spin(started)) return;
   ++wakeups_;
   wait(std::min(longest_sleep, until_next_timer()));
+  if (started != kForever) adapt_spin(now() - started);
 }
 
 bool EventLoop::run_deferred() {
@@ -215,25 +218,25 @@ bool EventLoop::wait(Nanoseconds timeout) {
   return true;
 }
 
-bool EventLoop::spin() {
-  if (max_spin_ == Nanoseconds(0) || pollers_.empty()) return false;
-  // As in halt polling: a spin that found work may be longer next time, one that found none is halved. A budget of zero
-  // is tried again only after a sleep that turned out to be short.
-  if (spin_budget_ == Nanoseconds(0)) {
-    spin_budget_ = kFirstSpin;
-    return false;
-  }
-  const Nanoseconds start = now();
+bool EventLoop::spin(Nanoseconds started) {
   const Nanoseconds limit = std::min(spin_budget_, until_next_timer());
-  for (unsigned i = 1; now() - start < limit; ++i) {
-    if (run_pollers() || (i % kSpinsPerEpoll == 0 && wait(Nanoseconds(0)))) {
-      spin_budget_ = std::min(max_spin_, spin_budget_ * 2);
-      return true;
-    }
-    __builtin_ia32_pause();
+  for (unsigned i = 1; now() - started < limit; ++i) {
+    if (run_pollers() || (i % kSpinsPerEpoll == 0 && wait(Nanoseconds(0)))) return true;
+    // The peer's threads may wait for this very core. Yielding gives it to them at once, and keeps it from going idle:
+    // waking an idle core costs more than all the rest of a message.
+    ::sched_yield();
   }
-  spin_budget_ /= 2;
   return false;
+}
+
+/// As in halt polling: a sleep that a longer spin would have spared makes the spin longer, one that was worth it makes
+/// the spin shorter.
+void EventLoop::adapt_spin(Nanoseconds waited) {
+  if (waited > max_spin_) {
+    spin_budget_ = spin_budget_ > kFirstSpin ? spin_budget_ / 2 : Nanoseconds(0);
+  } else {
+    spin_budget_ = std::min(max_spin_, std::max(kFirstSpin, spin_budget_ * 2));
+  }
 }
 
 void EventLoop::drain_posted() {

@@ -83,7 +83,8 @@ class EventLoop final : public Scheduler {
   bool run_pollers();
   bool run_timers();
   bool wait(Nanoseconds timeout);
-  bool spin();
+  bool spin(Nanoseconds started);
+  void adapt_spin(Nanoseconds waited);
   void drain_posted();
   [[nodiscard]] Nanoseconds until_next_timer() const;
 

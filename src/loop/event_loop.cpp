@@ -4,9 +4,9 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <sched.h>
 #include <sys/eventfd.h>
 #include <system_error>
-#include <sched.h>
 #include <time.h>
 
 #include "base/check.hpp"

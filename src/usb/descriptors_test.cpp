@@ -119,8 +119,7 @@ TEST(DescriptorParser, FindsInterfacesEndpointsAndCompanions) {
   ASSERT_NE(endpoint, nullptr);
   EXPECT_EQ(endpoint->descriptor, kBulkIn);
   EXPECT_EQ(endpoint->descriptor.type(), TransferType::bulk);
-  ASSERT_TRUE(endpoint->companion);
-  EXPECT_EQ(endpoint->companion->max_burst, 15);
+  EXPECT_EQ(endpoint->companion, SuperSpeedCompanion{.max_burst = 15});
   EXPECT_EQ(parsed->find_endpoint(EndpointAddress(0x01)), nullptr);
 }
 

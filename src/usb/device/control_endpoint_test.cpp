@@ -17,10 +17,10 @@ DeviceDescription two_interfaces() {
   device.product = "Tested";
   device.remote_wake_up = true;
   const EndpointDescription bulk{.address = kBulkIn};
-  InterfaceDescription first{.number = 0, .endpoints = {bulk}};
+  const InterfaceDescription first{.number = 0, .endpoints = {bulk}};
   InterfaceDescription second = first;
   second.alternate_setting = 1;
-  InterfaceDescription third{.number = 1};
+  const InterfaceDescription third{.number = 1};
   device.interfaces = {first, second, third};
   return device;
 }

@@ -106,7 +106,7 @@ DescriptorSet::DescriptorSet(const DeviceDescription& description, Speed speed) 
   // A device that runs at full speed stands for a full-speed-only one, which has no qualifier (USB 2.0 §9.6.2). If it
   // gave one, guests would tell their users to look for a faster port.
   if (speed == Speed::high) {
-    DeviceDescriptor other = parse_device(device(description, Speed::full)).value();
+    const DeviceDescriptor other = parse_device(device(description, Speed::full)).value();
     add(DescriptorType::device_qualifier, 0, encode_device_qualifier(other));
     add(DescriptorType::other_speed_configuration, 0,
         configuration(description, Speed::full, DescriptorType::other_speed_configuration));

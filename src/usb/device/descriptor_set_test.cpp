@@ -31,14 +31,25 @@ DeviceDescription disk_like() {
   return device;
 }
 
+/// Descriptor `value` of `set`; no bytes if there is none.
+Bytes bytes_of(const DescriptorSet& set, unsigned value) {
+  const auto found = set.find(static_cast<std::uint16_t>(value)).value_or(ByteView{});
+  return {found.begin(), found.end()};
+}
+
+/// What stands behind endpoint `index` of the first interface.
+SuperSpeedCompanion companion_of(const ParsedConfiguration& configuration, std::size_t index) {
+  return configuration.interfaces.at(0).endpoints.at(index).companion.value_or(SuperSpeedCompanion{});
+}
+
 DeviceDescriptor device_at(Speed speed) {
   const DescriptorSet set(keyboard_like(), speed);
-  return parse_device(set.find(0x0100).value()).value();
+  return parse_device(bytes_of(set, 0x0100)).value();
 }
 
 ParsedConfiguration configuration_at(const DeviceDescription& device, Speed speed, std::uint16_t value = 0x0200) {
   const DescriptorSet set(device, speed);
-  return parse_configuration(set.find(value).value()).value();
+  return parse_configuration(bytes_of(set, value)).value();
 }
 
 EndpointDescriptor interrupt_at(Speed speed, Microseconds interval) {
@@ -72,11 +83,11 @@ TEST(DescriptorSet, CompanionsStandBehindEndpointsFromUsb3On) {
   const auto high = configuration_at(disk_like(), Speed::high);
   EXPECT_FALSE(high.interfaces.at(0).endpoints.at(0).companion);
   const auto super = configuration_at(disk_like(), Speed::super);
-  EXPECT_EQ(super.interfaces.at(0).endpoints.at(0).companion.value().max_burst, 15);
-  EXPECT_EQ(super.interfaces.at(0).endpoints.at(1).companion.value().max_burst, 15);
+  EXPECT_EQ(companion_of(super, 0).max_burst, 15);
+  EXPECT_EQ(companion_of(super, 1).max_burst, 15);
   EXPECT_EQ(super.interfaces.at(0).class_descriptors.size(), 4u);
-  const auto interrupt = configuration_at(keyboard_like(), Speed::super).interfaces.at(0).endpoints.at(0);
-  EXPECT_EQ(interrupt.companion.value().bytes_per_interval, 8);
+  const auto interrupt = configuration_at(keyboard_like(), Speed::super);
+  EXPECT_EQ(companion_of(interrupt, 0).bytes_per_interval, 8);
 }
 
 TEST(DescriptorSet, IntervalsAreFramesOrPowersOfMicroframesAndNeverLongerThanAskedFor) {
@@ -103,22 +114,22 @@ TEST(DescriptorSet, OnlyHighSpeedHasAQualifierAndAnotherSpeed) {
     EXPECT_FALSE(set.find(0x0700)) << name(speed);
   }
   const DescriptorSet set(disk_like(), Speed::high);
-  EXPECT_EQ(hex(set.find(0x0600).value()), "0a 06 00 02 00 00 00 40 01 00");
+  EXPECT_EQ(hex(bytes_of(set, 0x0600)), "0a 06 00 02 00 00 00 40 01 00");
   const auto other = configuration_at(disk_like(), Speed::high, 0x0700);
   EXPECT_EQ(other.interfaces.at(0).endpoints.at(0).descriptor.max_packet_size, 64);
 }
 
 TEST(DescriptorSet, OnlyUsb3HasABos) {
   EXPECT_FALSE(DescriptorSet(keyboard_like(), Speed::high).find(0x0f00));
-  EXPECT_EQ(hex(DescriptorSet(keyboard_like(), Speed::super).find(0x0f00).value()),
+  EXPECT_EQ(hex(bytes_of(DescriptorSet(keyboard_like(), Speed::super), 0x0f00)),
             "05 0f 16 00 02 07 10 02 02 00 00 00 0a 10 03 00 0e 00 01 0a 20 00");
 }
 
 TEST(DescriptorSet, StringsAreFoundUnderTheIndexTheDeviceNames) {
   const DescriptorSet set(keyboard_like(), Speed::high);
   const DeviceDescriptor device = device_at(Speed::high);
-  EXPECT_EQ(hex(set.find(0x0300).value()), "04 03 09 04");
-  EXPECT_EQ(hex(set.find(0x0300 | device.serial_number).value()), "0a 03 30 00 31 00 32 00 33 00");
+  EXPECT_EQ(hex(bytes_of(set, 0x0300)), "04 03 09 04");
+  EXPECT_EQ(hex(bytes_of(set, 0x0300 | device.serial_number)), "0a 03 30 00 31 00 32 00 33 00");
   EXPECT_FALSE(set.find(0x0304));
   EXPECT_FALSE(set.find(0x03ee)) << "Microsoft's";
 }
@@ -127,7 +138,7 @@ TEST(DescriptorSet, EmptyStringsHaveNoIndex) {
   DeviceDescription device = keyboard_like();
   device.manufacturer = device.product = device.serial_number = "";
   const DescriptorSet set(device, Speed::high);
-  EXPECT_EQ(parse_device(set.find(0x0100).value()).value().product, 0);
+  EXPECT_EQ(parse_device(bytes_of(set, 0x0100)).value().product, 0);
   EXPECT_FALSE(set.find(0x0300));
 }
 

@@ -7,6 +7,14 @@
 #include "base/trace.hpp"
 
 namespace periplex::usb::device {
+namespace {
+
+void trace_control(const SetupPacket& setup, ByteView data, bool answered) {
+  trace::line("usb/device", "control {:02x} {:02x} value={:04x} index={:04x} length={}: {}", setup.request_type,
+              setup.request, setup.value, setup.index, setup.length, answered ? hex(data) : "STALL");
+}
+
+}  // namespace
 
 EmulatedDevice::EmulatedDevice(DeviceDescription description, Speed speed, Scheduler& scheduler)
     : description_(std::move(description)),
@@ -35,20 +43,19 @@ void EmulatedDevice::submit(TransferPtr transfer) {
 
 void EmulatedDevice::submit_control(TransferPtr transfer) {
   // The direction of the data decides what may be done with them: it must be the Setup stage's.
-  if (!transfer->setup || (transfer->data.size() > 0 && transfer->direction() != transfer->setup->direction())) {
+  const std::optional<SetupPacket> setup = transfer->setup;
+  if (!setup || (transfer->data.size() > 0 && transfer->direction() != setup->direction())) {
     return finish(std::move(transfer), {Status::stall, 0});
   }
-  const SetupPacket& setup = *transfer->setup;
-  const bool device_bound = setup.direction() == Direction::out;
-  const Bytes data = device_bound ? transfer->data.copy(setup.length) : Bytes{};
-  const ControlResult result = control_.handle(setup, data);
-  trace::line("usb/device", "control {:02x} {:02x} value={:04x} index={:04x} length={}: {}", setup.request_type,
-              setup.request, setup.value, setup.index, setup.length,
-              result ? (device_bound ? hex(data) : hex(*result)) : "STALL");
+  const bool device_bound = setup->direction() == Direction::out;
+  const Bytes data = device_bound ? transfer->data.copy(setup->length) : Bytes{};
+  const ControlResult result = control_.handle(*setup, data);
+  if (trace::enabled) trace_control(*setup, device_bound ? data : result.value_or(Bytes{}), result.has_value());
   if (!result) return finish(std::move(transfer), {Status::stall, 0});
   std::size_t moved = data.size();
-  if (!device_bound)
-    moved = transfer->data.write(0, ByteView(*result).first(std::min<std::size_t>(result->size(), setup.length)));
+  if (!device_bound) {
+    moved = transfer->data.write(0, ByteView(*result).first(std::min<std::size_t>(result->size(), setup->length)));
+  }
   finish(std::move(transfer), {Status::ok, static_cast<std::uint32_t>(moved)});
 }
 

@@ -67,16 +67,17 @@ class TestedDevice final : public EmulatedDevice {
 class EmulatedDeviceTest : public ::testing::Test {
  protected:
   EmulatedDeviceTest() { (void)run(kSetConfiguration); }
-  ~EmulatedDeviceTest() override { device.reset(); }  // the log must outlive the transfers
+  void TearDown() override { device.reset(); }  // the log must outlive the transfers
   testing::TransferLog::Entry run(const SetupPacket& setup, Bytes data = {}) {
     const TransferId id = log.control(setup, std::move(data));
     time.run_until_idle();
     return *log.find(id);
   }
-  Status status(TransferId id) {
+  /// Empty while it is pending.
+  std::optional<Status> status(TransferId id) {
     time.run_until_idle();
     const auto* entry = log.find(id);
-    return entry != nullptr ? entry->status : static_cast<Status>(0xff);
+    return entry != nullptr ? std::optional(entry->status) : std::nullopt;
   }
 
   periplex::testing::VirtualTime time;

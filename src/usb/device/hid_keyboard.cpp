@@ -49,7 +49,7 @@ constexpr std::byte kErrorRollOver{0x01};
 
 constexpr HidDescription kKeyboard{
     .product_id = kKeyboardProductId,
-    .product = "Periplex Keyboard",
+    .product = "Keyboard",
     .subclass = 1,
     .protocol = 1,
     .report_size = HidKeyboard::kReportSize,

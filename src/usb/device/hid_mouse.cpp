@@ -42,7 +42,7 @@ constexpr std::uint8_t kReportDescriptor[] = {
 
 constexpr HidDescription kMouse{
     .product_id = kMouseProductId,
-    .product = "Periplex Mouse",
+    .product = "Mouse",
     .subclass = 1,
     .protocol = 2,
     .report_size = 5,

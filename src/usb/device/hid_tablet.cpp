@@ -52,7 +52,7 @@ constexpr std::uint8_t kReportDescriptor[] = {
 
 constexpr HidDescription kTablet{
     .product_id = kTabletProductId,
-    .product = "Periplex Tablet",
+    .product = "Tablet",
     .subclass = 0,
     .protocol = 0,
     .report_size = 7,

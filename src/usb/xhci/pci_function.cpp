@@ -22,8 +22,8 @@ constexpr Field kSbrn = bits("SBRN", 7, 0, Access::RO);
 constexpr Field kFladj = bits("FLADJ", 15, 8, Access::RW);
 constexpr Register kReleaseNumber{"SBRN/FLADJ", 0x60, 4, 0x0000'2030, {kSbrn, kFladj}};
 
-// PCI Power Management 1.2 §3.2: D0 and D3hot; No_Soft_Reset, because the state lives in this process. PME_Support is 0:
-// no monitor carries PME# from a vfio-user function to its guest. A guest that believed in it would put the idle
+// PCI Power Management 1.2 §3.2: D0 and D3hot; No_Soft_Reset, because the state lives in this process. PME_Support is
+// 0: no monitor carries PME# from a vfio-user function to its guest. A guest that believed in it would put the idle
 // controller to sleep and then never (or, if it polls, late) hear of a device that is plugged in.
 constexpr std::uint8_t kCapabilityPowerManagement = 0x01;
 constexpr std::uint32_t kPowerManagementSize = 8;
@@ -33,11 +33,8 @@ constexpr Register kPmc{"PMC",
                         0x0003'0000,
                         {bits("Capability ID", 7, 0, Access::RO), bits("Next Pointer", 15, 8, Access::RO),
                          bits("Version", 18, 16, Access::RO), bits("PME_Support", 31, 27, Access::RO)}};
-constexpr Register kPmcsr{"PMCSR",
-                          0x4,
-                          4,
-                          0x0000'0008,
-                          {bits("PowerState", 1, 0, Access::RW), bit("No_Soft_Reset", 3, Access::RO)}};
+constexpr Register kPmcsr{
+    "PMCSR", 0x4, 4, 0x0000'0008, {bits("PowerState", 1, 0, Access::RW), bit("No_Soft_Reset", 3, Access::RO)}};
 
 }  // namespace
 

@@ -62,7 +62,7 @@ void Driver::set_up() {
   registers_.write64(operational(kCrcr), command_ring_->position());
   for (unsigned i = 0; i < options_.interrupters; ++i) {
     // In the manual's order (§4.2): the segment table's address comes last and starts the ring.
-    EventConsumer& events = events_.emplace_back(ram_, options_.event_segments, options_.event_trbs);
+    const EventConsumer& events = events_.emplace_back(ram_, options_.event_segments, options_.event_trbs);
     registers_.write32(interrupter(i, kErstsz), events.segments());
     registers_.write64(interrupter(i, kErdp), events.dequeue().value);
     registers_.write64(interrupter(i, kErstba), events.table().value);

@@ -1,0 +1,52 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`python3 -m bench [--no-write]`: every benchmark; the figures go to the terminal and to docs/benchmarks.md."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import subprocess
+import sys
+
+from bench import guest_storage, report
+from lab.machine import program
+from lab.qemu import find_qemu
+
+
+def native() -> str:
+    """The software guest at native speed."""
+    print("bench: a software guest at native speed", file=sys.stderr)
+    printed = subprocess.run([program("periplex_bench")], check=True, capture_output=True, text=True).stdout
+    tables = report.native_tables(json.loads(printed))
+    print(tables)
+    return tables
+
+
+def in_guest(repetitions: int) -> str:
+    """A Debian guest with a disk from Periplex and one from QEMU."""
+    print("bench: a Debian guest, Periplex's disk beside QEMU's", file=sys.stderr)
+    figures = []
+    for figure in guest_storage.measure(repetitions):
+        figures.append(figure)
+        print(f"  {figure.operation} {figure.block_size}: {figure.ratio:.2f} of QEMU's model", file=sys.stderr)
+    table = guest_storage.table(figures)
+    print(table)
+    return table
+
+
+def main() -> int:
+    """Runs what was asked for; an exit status."""
+    parser = argparse.ArgumentParser(prog="bench", description=__doc__)
+    parser.add_argument("--no-write", action="store_true", help="leave docs/benchmarks.md alone")
+    parser.add_argument("--repetitions", type=int, default=7, help="runs of each guest figure (default: 7)")
+    arguments = parser.parse_args()
+    version = subprocess.run([find_qemu().program, "--version"], capture_output=True, text=True, check=True).stdout
+    conditions = f"{report.machine()}, {version.splitlines()[0]}"
+    sections = {"In a guest": in_guest(arguments.repetitions), "At native speed, and at rest": native()}
+    if not arguments.no_write:
+        report.write(sections, conditions)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

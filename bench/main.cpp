@@ -1,0 +1,78 @@
+// SPDX-License-Identifier: Apache-2.0
+// `periplex_bench [REPETITIONS [IDLE_SECONDS]]`: measures with a software guest and prints JSON; see README.md.
+#include <charconv>
+#include <cstdio>
+#include <cstring>
+#include <exception>
+#include <fmt/format.h>
+
+#include "bench/bulk.hpp"
+#include "bench/idle.hpp"
+#include "bench/round_trip.hpp"
+
+namespace periplex::bench {
+namespace {
+
+constexpr unsigned kRepetitions = 7;
+constexpr unsigned kIdleSeconds = 5;
+constexpr double kBulkAim = 0.5;
+constexpr double kRoundTripAim = 1.3;
+constexpr std::uint64_t kResidentAim = std::uint64_t{16} << 20;
+
+std::string json(const Samples& samples) {
+  return fmt::format(R"({{"median": {:.6g}, "min": {:.6g}, "max": {:.6g}}})", samples.median(), samples.min(),
+                     samples.max());
+}
+
+std::string json(const BulkResult& result) {
+  return fmt::format(R"({{"direction": "{}", "td_bytes": {}, "queued": {}, "bytes_per_second": {}, )"
+                     R"("memcpy_bytes_per_second": {}, "ratio": {}, "processor_ratio": {}}})",
+                     result.direction == usb::Direction::in ? "in" : "out", result.td_bytes, result.queued,
+                     json(result.bytes_per_second), json(result.memcpy_bytes_per_second), json(result.ratio),
+                     json(result.processor_ratio));
+}
+
+std::string json(const RoundTripResult& result) {
+  return fmt::format(R"({{"register_read_seconds": {}, "bare_socket_seconds": {}, "ratio": {}}})",
+                     json(result.register_read), json(result.bare_socket), json(result.ratio));
+}
+
+std::string json(const IdleResult& result) {
+  return fmt::format(R"({{"seconds": {}, "wakeups": {}, "resident_bytes": {}, "private_bytes": {}}})", result.seconds,
+                     result.wakeups, result.resident_bytes, result.private_bytes);
+}
+
+/// The number in `text`, or `otherwise`.
+unsigned number(const char* text, unsigned otherwise) {
+  unsigned value = otherwise;
+  if (text != nullptr) std::from_chars(text, text + std::strlen(text), value);
+  return value;
+}
+
+void run(unsigned repetitions, unsigned idle_seconds) {
+  std::string bulk;
+  for (const BulkResult& result : measure_bulk(repetitions)) {
+    bulk += (bulk.empty() ? "\n    " : ",\n    ") + json(result);
+  }
+  fmt::print(
+      "{{\n  \"aims\": {{\"bulk_ratio_at_least\": {}, \"round_trip_ratio_at_most\": {}, \"idle_wakeups\": 0, "
+      "\"resident_bytes_at_most\": {}}},\n",
+      kBulkAim, kRoundTripAim, kResidentAim);
+  fmt::print("  \"repetitions\": {},\n  \"bulk\": [{}\n  ],\n", repetitions, bulk);
+  fmt::print("  \"round_trip\": {},\n", json(measure_round_trip(repetitions)));
+  fmt::print("  \"idle\": {}\n}}\n", json(measure_idle(idle_seconds)));
+}
+
+}  // namespace
+}  // namespace periplex::bench
+
+int main(int argc, char** argv) {
+  try {
+    periplex::bench::run(periplex::bench::number(argc > 1 ? argv[1] : nullptr, periplex::bench::kRepetitions),
+                         periplex::bench::number(argc > 2 ? argv[2] : nullptr, periplex::bench::kIdleSeconds));
+  } catch (const std::exception& error) {
+    std::fprintf(stderr, "periplex_bench: %s\n", error.what());
+    return 1;
+  }
+  return 0;
+}

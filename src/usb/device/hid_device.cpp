@@ -74,7 +74,9 @@ DeviceDescription describe(const HidDescription& hid, std::string_view id) {
 }  // namespace
 
 HidDevice::HidDevice(const HidDescription& hid, std::string_view id, Speed speed, Scheduler& scheduler)
-    : EmulatedDevice(describe(hid, id), speed, scheduler), report_descriptor_(hid.report_descriptor) {}
+    : EmulatedDevice(describe(hid, id), speed, scheduler),
+      report_descriptor_(hid.report_descriptor),
+      interval_(hid.interval) {}
 
 void HidDevice::reports_waiting() {
   request_wake_up();
@@ -87,13 +89,21 @@ void HidDevice::on_transfer(EndpointAddress endpoint) {
 
 void HidDevice::deliver() {
   // A suspended port carries nothing; what waits is delivered on resume.
-  while (!suspended() && peek_pending(kInterruptIn) != nullptr) {
-    std::optional<Bytes> report = next_report();
-    if (!report && idle_period_over_) report = current_report();
-    if (!report) return;
-    finish_with(take_pending(kInterruptIn), *report);
-    start_idle_period();
-  }
+  if (suspended() || peek_pending(kInterruptIn) == nullptr) return;
+  const Nanoseconds now = scheduler().now();
+  if (now < next_poll_) return wait_for_next_poll(now);
+  std::optional<Bytes> report = next_report();
+  if (!report && idle_period_over_) report = current_report();
+  if (!report) return;
+  finish_with(take_pending(kInterruptIn), *report);
+  next_poll_ = now + interval_;
+  start_idle_period();
+  if (peek_pending(kInterruptIn) != nullptr) wait_for_next_poll(now);
+}
+
+void HidDevice::wait_for_next_poll(Nanoseconds now) {
+  if (!poll_timer_) poll_timer_ = scheduler().make_timer([this] { deliver(); });
+  if (!poll_timer_->armed()) poll_timer_->arm(next_poll_ - now);
 }
 
 void HidDevice::start_idle_period() {

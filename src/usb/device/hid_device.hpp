@@ -26,8 +26,10 @@ struct HidDescription {
 /// A device of the HID class (HID 1.11) with one interrupt IN endpoint and no report ids.
 ///
 /// A keyboard or pointer derives from it, queues its reports, and calls `reports_waiting`; each pending interrupt
-/// transfer gets one, in order. While the guest does not ask, they wait in the derived class, whose queue is bounded.
-/// The idle rate (§7.2.4) needs a timer only while the guest has set one: operating systems do not, firmware may.
+/// transfer gets one, in order, and no two come closer together than the endpoint's interval, as on a bus: a guest's
+/// input buffers are made for that. While the guest does not ask, they wait in the derived class, whose queue is
+/// bounded. The idle rate (§7.2.4) needs a timer only while the guest has set one: operating systems do not, firmware
+/// may.
 class HidDevice : public EmulatedDevice {
  public:
   static constexpr EndpointAddress kInterruptIn{0x81};
@@ -67,6 +69,7 @@ class HidDevice : public EmulatedDevice {
   [[nodiscard]] ControlResult set_protocol(const SetupPacket& setup);
   [[nodiscard]] bool has_boot_protocol() const;
   void deliver();
+  void wait_for_next_poll(Nanoseconds now);
   void start_idle_period();
   void forget_settings();
 
@@ -75,6 +78,9 @@ class HidDevice : public EmulatedDevice {
   std::uint8_t idle_rate_ = 0;  // in 4 ms; 0 is "indefinite": a report only when something changes
   bool idle_period_over_ = false;
   std::unique_ptr<Timer> idle_timer_;
+  const Nanoseconds interval_;
+  Nanoseconds next_poll_{};            // no report before this
+  std::unique_ptr<Timer> poll_timer_;  // armed only while the guest asks sooner than that
 };
 
 }  // namespace periplex::usb::device

@@ -43,6 +43,8 @@ TEST_F(HidKeyboardTest, EachPendingTransferGetsOneReportInOrder) {
   tap(kA);
   tap(kB);
   EXPECT_EQ(bench.report(first), "00 00 04 00 00 00 00 00");
+  EXPECT_EQ(bench.report(second), "-") << "two reports come no closer together than the endpoint's interval";
+  bench.time.advance(std::chrono::milliseconds(8));
   EXPECT_EQ(bench.report(second), kNothing);
   EXPECT_EQ(bench.drain(), (std::vector<std::string>{"00 00 05 00 00 00 00 00", kNothing}));
 }

@@ -16,6 +16,7 @@ template <typename Hid>
 class HidBench {
  public:
   static constexpr std::size_t kRoom = 64;
+  static constexpr Nanoseconds kInterval = std::chrono::milliseconds(8);  // the longest of any of our devices
   static constexpr SetupPacket kConfigure{.request_type = 0x00, .request = 9, .value = 1};
 
   explicit HidBench(Speed speed = Speed::high) : device(std::make_unique<Hid>("tested", speed, time)), log(*device) {}
@@ -44,6 +45,7 @@ class HidBench {
   std::vector<std::string> drain() {
     std::vector<std::string> reports;
     while (true) {
+      time.advance(kInterval);
       const TransferId id = poll();
       const std::string next = report(id);
       if (next == "-") {

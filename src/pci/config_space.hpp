@@ -33,7 +33,7 @@ struct Bar {
   std::uint32_t size = 0;
 };
 
-/// The 256 bytes of configuration space, with BAR sizing, a capability list and the power management capability.
+/// The 256 bytes of configuration space, with BAR sizing and a capability list.
 ///
 /// Guest errors (writes to read-only bits, odd widths) follow from the register declarations.
 class ConfigSpace {

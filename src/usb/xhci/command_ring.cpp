@@ -17,12 +17,13 @@ CommandRing::CommandRing(Services& services, SlotCommands& commands, RegisterFil
 
 void CommandRing::on_crcr_write(const RegisterWrite& write) {
   if (!running_) {
-    const std::uint64_t kept = crcr::CA.set(crcr::CS.set(write.value, 0), 0);
-    crcr_.set(kept);
-    dequeue_ = {GuestAddress(kept & crcr::Pointer.mask()), crcr::RCS.test(kept)};
+    // A half that is written changes its half of where the ring stands now, not of what was written once.
+    const std::uint64_t kept = dequeue_.address.value & ~write.lanes;
+    dequeue_.address = GuestAddress(kept | (write.written & write.lanes & crcr::Pointer.mask()));
+    if ((write.lanes & crcr::RCS.mask()) != 0) dequeue_.cycle = crcr::RCS.test(write.written);
     return;
   }
-  crcr_.set(write.old);  // "If the CRCR is written while CRR = 1 the value of pointer and RCS is ignored"
+  // "If the CRCR is written while CRR = 1 the value of pointer and RCS is ignored."
   if (!write.wrote_one(crcr::CS) && !write.wrote_one(crcr::CA)) return;
   stopping_ = true;
   aborting_ = aborting_ || write.wrote_one(crcr::CA);

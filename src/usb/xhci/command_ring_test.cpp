@@ -131,6 +131,17 @@ TEST_F(CommandRingTest, AStoppedRingCanBeMovedInHalves) {
   EXPECT_THAT(completions(), ElementsAre(Seen{at.value, CompletionCode::success}));
 }
 
+TEST_F(CommandRingTest, AnAbortInHalvesLeavesAnIdleRingWhereItStands) {
+  driver_.execute(kNoOp);
+  const auto pointer = static_cast<std::uint32_t>(crcr() & ~0xfu);
+  rig_.write32(driver_.operational(kCrcr), pointer | static_cast<std::uint32_t>(kAbort));
+  rig_.write32(driver_.operational(kCrcr + 4), 0);
+  (void)completions();
+  const GuestAddress at = driver_.queue_command(kNoOp);
+  driver_.ring_command_doorbell();
+  EXPECT_THAT(completions(), ElementsAre(Seen{at.value, CompletionCode::success})) << "no old command runs again";
+}
+
 TEST_F(CommandRingTest, ARingOutsideMemoryIsAHostSystemError) {
   driver_.reset();
   driver_.set_up();

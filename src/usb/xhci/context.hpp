@@ -17,6 +17,7 @@ namespace periplex::usb::xhci {
 inline constexpr std::uint64_t kContextSize = 32;
 /// Device Context Index: 0 is the slot, 1 the default control endpoint, 2n and 2n+1 endpoint n out and in (§4.5.1).
 inline constexpr unsigned kContexts = 32;
+inline constexpr unsigned kControlDci = 1;
 
 /// Table 6-7, Slot State. `enabled` is what the table calls Disabled/Enabled: the guest tells them apart by commands.
 enum class SlotState : std::uint8_t { disabled_enabled = 0, default_ = 1, addressed = 2, configured = 3 };

@@ -6,6 +6,7 @@
 
 #include "base/check.hpp"
 #include "base/trace.hpp"
+#include "usb/xhci/countdown.hpp"
 #include "usb/xhci/registers.hpp"
 
 namespace periplex::usb::xhci {
@@ -105,19 +106,11 @@ void Controller::power_on_reset() {
 }
 
 void Controller::quiesce_all(std::move_only_function<void()> done) {
-  auto waiting = std::make_shared<std::pair<unsigned, std::move_only_function<void()>>>(1, std::move(done));
-  const auto one_is_quiet = [waiting] {
-    if (--waiting->first == 0) waiting->second();
-  };
-  slots_->for_each_slot([&](Slot& slot) {
-    ++waiting->first;
-    slot.quiesce(Slot::kAllEndpoints, one_is_quiet);
-  });
-  one_is_quiet();
+  const Countdown countdown(std::move(done));
+  slots_->for_each_slot([&](Slot& slot) { slot.quiesce(Slot::kAllEndpoints, countdown.one()); });
 }
 
 void Controller::host_system_error(std::string_view what) {
-  if (usbsts_->test(usbsts::HSE)) return;
   trace::line("usb/xhci", "host system error: {}", what);
   usbsts_->set(usbsts::HSE, 1);
   usbcmd_->set(usbcmd::RS, 0);

@@ -2,7 +2,7 @@
 #include "usb/xhci/endpoint.hpp"
 
 #include <algorithm>
-#include <array>
+#include <ranges>
 #include <utility>
 
 #include "base/check.hpp"
@@ -106,6 +106,7 @@ void Endpoint::advance() {
     // A mistake is reported in its turn: after what stands before it on the ring.
     if (!assembled) return in_flight_.empty() ? malformed(assembled.error()) : void();
     fetched += (*assembled)->trbs();
+    if (!in_flight_.empty() && trbs_in_flight_ + (*assembled)->trbs() > TransferDescriptor::kMaxTrbs) return;
     if (!launch(std::move(**assembled))) return;
   }
 }
@@ -147,6 +148,7 @@ bool Endpoint::launch(TransferDescriptor td) {
   fetch_ = td.next();
   ++counters_.transfers;
   trace::line("usb/xhci", "slot {} endpoint {} transfer {} of {} bytes", slot_.value, dci_, id.value, td.data().size());
+  trbs_in_flight_ += td.trbs();
   in_flight_.push_back({.td = std::move(td), .id = id, .skipped = skipped});
   device->submit(std::move(transfer));
   return true;
@@ -161,6 +163,7 @@ void Endpoint::on_transfer_complete(const Transfer& transfer, Completion complet
   while (!in_flight_.empty() && in_flight_.front().completion) {
     Entry front = std::move(in_flight_.front());
     in_flight_.pop_front();
+    trbs_in_flight_ -= front.td.trbs();
     retire(std::move(front));
   }
   if (on_quiet_.empty()) return advance();
@@ -194,13 +197,14 @@ void Endpoint::interrupt(const Entry& entry, std::uint64_t actual) {
 
 void Endpoint::fail(const TransferDescriptor& td, CompletionCode code, std::uint64_t actual) {
   ++counters_.errors;
-  const RingPosition at = td.report_failed(code, actual, reporter());
-  // "The TR Dequeue Pointer … shall reference the TRB that caused the halt"; the guest moves it on (§4.10.2.1).
-  fetch_ = at;
+  // "The TR Dequeue Pointer … shall reference the TRB that caused the halt"; the guest moves it on (§4.10.2.1). The
+  // context is written before the event: a guest that sees the event looks at the state there.
+  fetch_ = td.failed_at(actual);
   moved_before_ = 0;
-  context_.set_dequeue(at);
+  context_.set_dequeue(fetch_);
   enter(EndpointState::halted);
   abandon_all();
+  td.report_failed(code, actual, reporter());
   cancel_all();
 }
 
@@ -209,16 +213,17 @@ void Endpoint::malformed(const TransferDescriptor::Malformed& what) {
   if (what.ring == RingError::fault) return services_.host_system_error("transfer ring");
   fetch_ = what.at;
   moved_before_ = 0;
-  services_.post_event(0, transfer_event(what.at.address.value, 0, CompletionCode::trb_error, slot_, dci_, false),
-                       false);
   context_.set_dequeue(what.at);
   enter(EndpointState::error);
+  services_.post_event(0, transfer_event(what.at.address.value, 0, CompletionCode::trb_error, slot_, dci_, false),
+                       false);
 }
 
 void Endpoint::cancel_all() {
   Device* device = device_();
   if (device == nullptr) return;
-  for (const Entry& entry : in_flight_) {
+  // The newest first: a device that moves on to the next transfer when one ends must not find one that ends next.
+  for (const Entry& entry : std::views::reverse(in_flight_)) {
     if (!entry.completion) device->cancel(entry.id);
   }
 }
@@ -236,11 +241,10 @@ void Endpoint::quiesce(Done done) {
 
 void Endpoint::stop(Done done) {
   quiesce([this, done = std::move(done)]() mutable {
-    RingPosition at = fetch_;
     if (state_ == EndpointState::running) {
-      if (stopped_td_) at = stopped_td_->report_failed(CompletionCode::stopped, moved_before_, reporter());
-      context_.set_dequeue(at);
+      context_.set_dequeue(stopped_td_ ? stopped_td_->failed_at(moved_before_) : fetch_);
       enter(EndpointState::stopped);
+      if (stopped_td_) stopped_td_->report_failed(CompletionCode::stopped, moved_before_, reporter());
     }
     done();
   });

@@ -107,6 +107,7 @@ class Endpoint final : private TransferReceiver {
   bool advances_later_ = false;     // asked for a later turn already
   std::uint64_t moved_before_ = 0;  // bytes of the TD at `fetch_` that were moved before it was stopped
   std::deque<Entry> in_flight_;
+  std::size_t trbs_in_flight_ = 0;
   std::vector<Done> on_quiet_;                    // not empty while quiescing
   std::optional<TransferDescriptor> stopped_td_;  // the TD that a quiesce cut off, for the Stopped event
   EndpointCounters counters_;

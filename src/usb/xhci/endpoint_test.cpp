@@ -3,6 +3,7 @@
 
 #include <gmock/gmock.h>
 
+#include "usb/xhci/registers.hpp"
 #include "usb/xhci/testing/endpoint_rig.hpp"
 
 namespace periplex::usb::xhci {
@@ -122,6 +123,17 @@ TEST_F(EndpointTest, AStallHaltsAndAbandonsWhatIsBehindIt) {
   EXPECT_EQ(rig_.device.held(), 0u);
   EXPECT_EQ(rig_.state(kIn), kHalted);
   EXPECT_EQ(driver_.output_dequeue(rig_.slot, kIn), first.value | cycle);
+}
+
+TEST_F(EndpointTest, TheContextSaysHaltedBeforeAnyoneIsTold) {
+  rig_.write32(Controller::kRuntimeBase + kInterrupterOffset, static_cast<std::uint32_t>(iman::IE.mask()));
+  const std::uint32_t usbcmd = driver_.operational(0);
+  rig_.write32(usbcmd, rig_.read32(usbcmd) | static_cast<std::uint32_t>(usbcmd::INTE.mask()));
+  std::vector<unsigned> states;
+  rig_.interrupts.on_message = [&] { states.push_back(rig_.state(kIn)); };
+  rig_.transfer(kIn, 64);
+  rig_.device.complete(Status::error);
+  EXPECT_THAT(states, ElementsAre(kHalted)) << "an interrupt handler on another processor looks at once";
 }
 
 TEST_F(EndpointTest, AfterAResetTheRingGoesOnWhereTheDriverSays) {

@@ -8,8 +8,6 @@ namespace periplex::usb::xhci {
 namespace {
 
 constexpr Nanoseconds kModerationUnit{250};  // §5.5.2.2
-// More than every TRB in flight could ask for at once; past it a guest that reads no events loses them.
-constexpr std::size_t kMaxWaiting = 65'536;
 
 }  // namespace
 

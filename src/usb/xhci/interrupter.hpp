@@ -29,10 +29,13 @@ class InterrupterHost {
 
 /// One interrupter (xHCI 1.2 §4.17): its event ring, its moderation and its registers (§5.5.2).
 ///
-/// Events are never lost: what does not fit waits here in order, after an Event Ring Full Error event has taken the
-/// last place, and follows as the guest makes room. Meanwhile the controller fetches nothing, which bounds the queue.
+/// What does not fit on the ring waits here in order, after an Event Ring Full Error event has taken the last place,
+/// and follows as the guest makes room. Meanwhile the controller fetches nothing, so that only what is in flight can
+/// add to the queue; a guest that asks for more events than `kMaxWaiting` there loses the newest.
 class Interrupter {
  public:
+  static constexpr std::size_t kMaxWaiting = 65'536;
+
   Interrupter(unsigned index, RegisterFile& registers, std::uint32_t base, guest::Memory& memory, Scheduler& scheduler,
               InterrupterHost& host);
 

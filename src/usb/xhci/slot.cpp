@@ -5,11 +5,11 @@
 
 #include "base/check.hpp"
 #include "base/trace.hpp"
+#include "usb/xhci/countdown.hpp"
 
 namespace periplex::usb::xhci {
 namespace {
 
-constexpr unsigned kControlDci = 1;
 constexpr std::uint8_t kRequestTypeDeviceOut = 0x00;
 
 }  // namespace
@@ -78,17 +78,10 @@ void Slot::close(unsigned dci) {
 }
 
 void Slot::quiesce(std::uint32_t dcis, Done done) {
-  // The count begins at one for ourselves, so that `done` is called once, at the end, even if all are quiet already.
-  auto waiting = std::make_shared<std::pair<unsigned, Done>>(1, std::move(done));
-  const auto one_is_quiet = [waiting] {
-    if (--waiting->first == 0) waiting->second();
-  };
+  const Countdown countdown(std::move(done));
   for (unsigned dci = kControlDci; dci < kContexts; ++dci) {
-    if ((dcis >> dci & 1) == 0 || endpoints_[dci] == nullptr) continue;
-    ++waiting->first;
-    endpoints_[dci]->quiesce(one_is_quiet);
+    if ((dcis >> dci & 1) != 0 && endpoints_[dci] != nullptr) endpoints_[dci]->quiesce(countdown.one());
   }
-  one_is_quiet();
 }
 
 void Slot::enter(SlotState state) {

@@ -8,7 +8,6 @@
 namespace periplex::usb::xhci {
 namespace {
 
-constexpr unsigned kControlDci = 1;
 constexpr std::uint64_t kInputContextMask = ~std::uint64_t{0xf};
 constexpr std::uint32_t kAddressDeviceFlags = 0x3;  // A0 and A1
 
@@ -154,6 +153,9 @@ void SlotCommands::address_device(Slot& slot, const Trb& command, Done done) {
   if (port == nullptr || control_endpoint->type() != EndpointType::control) {
     return done(CompletionCode::parameter_error, id);
   }
+  bool taken = false;  // no hub is behind a port, so one slot is all it can have
+  for_each_slot([&](Slot& other) { taken = taken || (&other != &slot && other.device() == port->device()); });
+  if (port->device() != nullptr && taken) return done(CompletionCode::trb_error, id);
   // A route string names a hub between the port and the device; no device of ours is a hub.
   if (slot_context->route_string() != 0 || port->device() == nullptr || !port->enabled()) {
     return done(CompletionCode::usb_transaction_error, id);

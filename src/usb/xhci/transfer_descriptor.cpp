@@ -205,12 +205,16 @@ std::size_t TransferDescriptor::failed_trb(std::uint64_t actual, std::size_t& pi
   return last;  // everything was moved: the Status Stage, or the last TRB
 }
 
-RingPosition TransferDescriptor::report_failed(CompletionCode code, std::uint64_t actual, const Report& report) const {
+RingPosition TransferDescriptor::failed_at(std::uint64_t actual) const {
+  std::size_t piece = 0;
+  return place_of(trbs_[failed_trb(actual, piece)]);
+}
+
+void TransferDescriptor::report_failed(CompletionCode code, std::uint64_t actual, const Report& report) const {
   std::size_t piece = 0;
   const Trb& trb = trbs_[failed_trb(actual, piece)];
   const std::uint32_t left = carries_data(trb) ? data_.portion(piece, actual).residual() : 0;
   report(event_for(trb, left, code));
-  return place_of(trb);
 }
 
 }  // namespace periplex::usb::xhci

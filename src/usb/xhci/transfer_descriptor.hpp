@@ -56,9 +56,10 @@ class TransferDescriptor {
   /// Reports a TD that was carried out with `actual` bytes: events for IOC, ISP and Event Data TRBs (§4.10.1,
   /// §4.11.5.2).
   void report_done(std::uint64_t actual, const Report& report) const;
-  /// Reports a TD that ended with `code` after `actual` bytes at the TRB where it happened (§4.10.2), and returns the
-  /// place of that TRB. `stopped` events carry the bytes that are left of that TRB (§4.6.9).
-  RingPosition report_failed(CompletionCode code, std::uint64_t actual, const Report& report) const;
+  /// The TRB at which a TD ended that failed or was stopped after `actual` bytes (§4.10.2).
+  [[nodiscard]] RingPosition failed_at(std::uint64_t actual) const;
+  /// Reports with `code` that it ended there, and how many bytes of that TRB are left (§4.6.9 for `stopped`).
+  void report_failed(CompletionCode code, std::uint64_t actual, const Report& report) const;
 
  private:
   explicit TransferDescriptor(RingPosition start, Direction direction)

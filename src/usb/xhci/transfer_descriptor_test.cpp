@@ -45,7 +45,8 @@ class TransferDescriptorTest : public ::testing::Test {
   }
   std::vector<Seen> failed(const TransferDescriptor& td, CompletionCode code, std::uint64_t actual) {
     std::vector<Seen> events;
-    failed_at_ = td.report_failed(code, actual, [&](const TransferDescriptor::Event& event) {
+    failed_at_ = td.failed_at(actual);
+    td.report_failed(code, actual, [&](const TransferDescriptor::Event& event) {
       events.push_back({event.pointer, event.length, event.code, event.event_data});
     });
     return events;

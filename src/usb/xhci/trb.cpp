@@ -47,8 +47,6 @@ std::string_view name(CompletionCode code) {
       return "Invalid";
     case CompletionCode::success:
       return "Success";
-    case CompletionCode::data_buffer_error:
-      return "Data Buffer Error";
     case CompletionCode::babble_detected_error:
       return "Babble Detected Error";
     case CompletionCode::usb_transaction_error:
@@ -61,8 +59,6 @@ std::string_view name(CompletionCode code) {
       return "No Slots Available Error";
     case CompletionCode::slot_not_enabled_error:
       return "Slot Not Enabled Error";
-    case CompletionCode::endpoint_not_enabled_error:
-      return "Endpoint Not Enabled Error";
     case CompletionCode::short_packet:
       return "Short Packet";
     case CompletionCode::parameter_error:
@@ -77,8 +73,6 @@ std::string_view name(CompletionCode code) {
       return "Command Aborted";
     case CompletionCode::stopped:
       return "Stopped";
-    case CompletionCode::stopped_length_invalid:
-      return "Stopped - Length Invalid";
   }
   return "?";
 }

@@ -48,14 +48,12 @@ enum class TrbType : std::uint8_t {
 enum class CompletionCode : std::uint8_t {
   invalid = 0,
   success = 1,
-  data_buffer_error = 2,
   babble_detected_error = 3,
   usb_transaction_error = 4,
   trb_error = 5,
   stall_error = 6,
   no_slots_available_error = 9,
   slot_not_enabled_error = 11,
-  endpoint_not_enabled_error = 12,
   short_packet = 13,
   parameter_error = 17,
   context_state_error = 19,
@@ -63,7 +61,6 @@ enum class CompletionCode : std::uint8_t {
   command_ring_stopped = 24,
   command_aborted = 25,
   stopped = 26,
-  stopped_length_invalid = 27,
 };
 
 [[nodiscard]] std::string_view name(CompletionCode code);
@@ -101,7 +98,6 @@ inline constexpr Field DC = bit("DC", 9, Access::RW);    // Configure Endpoint: 
 inline constexpr Field TSP = bit("TSP", 9, Access::RW);  // Reset Endpoint: Transfer State Preserve
 inline constexpr Field SlotIdField = bits("Slot ID", 31, 24, Access::RW);
 inline constexpr Field EndpointId = bits("Endpoint ID", 20, 16, Access::RW);
-inline constexpr Field StreamId = bits("Stream ID", 31, 16, Access::RW);  // dword 2, Set TR Dequeue Pointer
 
 // Events (6.4.2)
 inline constexpr Field EventLength = bits("TRB Transfer Length", 23, 0, Access::RW);

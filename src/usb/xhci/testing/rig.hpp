@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <functional>
+
 #include "base/testing/virtual_time.hpp"
 #include "guest/testing/ram.hpp"
 #include "usb/testing/fake_device.hpp"
@@ -15,9 +17,13 @@ class RecordedSink final : public pci::InterruptSink {
   bool messages_enabled = true;
   bool pin = false;
   std::vector<unsigned> messages = std::vector<unsigned>(Options::kMaxInterrupters);
+  std::function<void()> on_message = [] {};
 
   [[nodiscard]] bool message_signalled() const override { return messages_enabled; }
-  void send_message(unsigned vector) override { ++messages.at(vector); }
+  void send_message(unsigned vector) override {
+    ++messages.at(vector);
+    on_message();
+  }
   void set_pin(bool asserted) override { pin = asserted; }
 };
 

@@ -7,8 +7,8 @@
 
 #include "base/log.hpp"
 #include "bench/memory_device.hpp"
+#include "loop/unix_listener.hpp"
 #include "usb/xhci/pci_function.hpp"
-#include "vfio_user/listen.hpp"
 #include "vfio_user/server.hpp"
 
 namespace periplex::bench {
@@ -21,7 +21,7 @@ std::string make_directory() {
 }
 
 UniqueFd listen(const std::string& path) {
-  auto socket = vfio_user::listen({.path = path});
+  auto socket = listen_unix({.path = path});
   if (!socket) throw std::runtime_error(socket.error());
   return std::move(*socket);
 }

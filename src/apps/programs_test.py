@@ -27,10 +27,11 @@ class Programs(unittest.TestCase):
         self.control = self.runtime / "control.sock"
         self.machine = None
 
-    def start(self, *arguments):
+    def start(self, *arguments, umask=-1):
         """Starts the machine; returns the line that tells it is ready."""
         command = [BIN / "periplex-machine", "--runtime-dir", self.runtime, *arguments]
-        self.machine = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        self.machine = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+                                        umask=umask)
         self.addCleanup(self.end)
         return self.machine.stdout.readline()
 
@@ -173,6 +174,33 @@ class Programs(unittest.TestCase):
         self.assertEqual(self.control.stat().st_mode & 0o777, 0o600)
         self.assertEqual(self.end(signal.SIGINT), 0)
         self.assertFalse(self.runtime.exists())
+
+    def mode(self):
+        return self.runtime.stat().st_mode & 0o7777
+
+    def test_the_runtime_directory_has_its_mode_whatever_it_was_and_the_umask(self):
+        self.start("--socket-owner", str(os.getuid()), umask=0o077)
+        self.assertEqual(self.mode(), 0o711)
+        self.end()
+        self.runtime.mkdir(mode=0o755)
+        self.start()
+        self.assertEqual(self.mode(), 0o700)
+
+    def test_a_directory_with_other_files_keeps_its_mode(self):
+        self.runtime.mkdir()
+        self.runtime.chmod(0o755)
+        (self.runtime / "other").touch()
+        self.start()
+        self.assertEqual(self.mode(), 0o755)
+
+    @unittest.skipUnless(os.geteuid() == 0, "only root can make a directory of another user")
+    def test_the_directory_of_another_user_is_refused(self):
+        self.runtime.mkdir()
+        os.chown(self.runtime, 65534, -1)
+        self.start()
+        self.machine.wait(PATIENCE)
+        self.assertEqual(self.machine.returncode, 1)
+        self.assertIn("belongs to another user", self.machine.stderr.read())
 
     def test_a_second_machine_of_the_same_name_is_refused(self):
         self.start()

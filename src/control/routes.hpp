@@ -17,7 +17,7 @@ struct Route {
   Answer (*handler)(Call& call);
 };
 
-/// All there are.
+/// All there are; docs/guide/control-api.md describes each, and guide_test.cpp compares the two.
 [[nodiscard]] std::span<const Route> routes();
 
 }  // namespace periplex::control

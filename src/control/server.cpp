@@ -2,31 +2,29 @@
 #include "control/server.hpp"
 
 #include <algorithm>
-#include <sys/socket.h>
+#include <utility>
 
 namespace periplex::control {
 
 Server::Server(EventLoop& loop, UniqueFd listening, machine::Operations& machine)
     : loop_(loop),
-      listening_(std::move(listening)),
       router_(machine),
-      watch_(loop_.watch(listening_.get(), EPOLLIN, [this](std::uint32_t) { accept(); })) {}
+      acceptor_(loop, std::move(listening), [this](UniqueFd socket) { accept(std::move(socket)); }) {
+  acceptor_.start();
+}
 
-void Server::accept() {
-  UniqueFd socket(::accept4(listening_.get(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK));
-  if (!socket || !make_room()) return;
+void Server::accept(UniqueFd socket) {
+  make_room();
   const int fd = socket.get();
   const auto connection = connections_.insert(connections_.end(), {Session(std::move(socket), router_), nullptr});
   connection->watch =
       loop_.watch(fd, EPOLLIN, [this, connection](std::uint32_t events) { on_ready(connection, events); });
 }
 
-bool Server::make_room() {
-  if (connections_.size() < kMaxSessions) return true;
+void Server::make_room() {
+  if (connections_.size() < kMaxSessions) return;
   const auto idle = std::ranges::find_if(connections_, [](const Connection& c) { return c.session.idle(); });
-  if (idle == connections_.end()) return false;
-  connections_.erase(idle);
-  return true;
+  connections_.erase(idle == connections_.end() ? connections_.begin() : idle);
 }
 
 void Server::on_ready(Connections::iterator connection, std::uint32_t events) {

@@ -7,6 +7,7 @@
 
 #include "control/router.hpp"
 #include "control/session.hpp"
+#include "loop/acceptor.hpp"
 #include "loop/event_loop.hpp"
 
 namespace periplex::control {
@@ -14,7 +15,8 @@ namespace periplex::control {
 /// The control API on a listening Unix socket, served on the machine's own loop, without a timer of its own.
 ///
 /// Who may connect is decided by the socket's owner and mode. There are at most `kMaxSessions` connections: one more
-/// takes the place of the one that has been idle the longest, or is refused where none is idle.
+/// takes the place of the one that has been idle the longest or, where all are in the middle of a request, of the one
+/// that has been silent the longest.
 class Server {
  public:
   static constexpr std::size_t kMaxSessions = 16;
@@ -30,15 +32,14 @@ class Server {
   };
   using Connections = std::list<Connection>;  // the one that was active last stands at the back
 
-  void accept();
-  [[nodiscard]] bool make_room();
+  void accept(UniqueFd socket);
+  void make_room();
   void on_ready(Connections::iterator connection, std::uint32_t events);
 
   EventLoop& loop_;
-  UniqueFd listening_;
   Router router_;
   Connections connections_;
-  std::unique_ptr<EventLoop::Watch> watch_;
+  Acceptor acceptor_;
 };
 
 }  // namespace periplex::control

@@ -143,6 +143,23 @@ TEST_F(ControlServerTest, ANewConnectionTakesThePlaceOfTheOneIdleTheLongest) {
   EXPECT_FALSE(closed(clients[0]));
 }
 
+TEST_F(ControlServerTest, ClientsThatNeverFinishTheirRequestsKeepNobodyOut) {
+  std::vector<UniqueFd> clients;
+  for (std::size_t i = 0; i < Server::kMaxSessions; ++i) {
+    clients.push_back(connect());
+    send(clients.back(), "POST /v1/ty");
+    turn();
+  }
+  send(clients[0], "pe HTTP/1.1\r\n");
+  turn();
+  const UniqueFd honest = connect();
+  send(honest, "GET /v1/machine HTTP/1.1\r\n\r\n");
+  turn();
+  EXPECT_THAT(receive(honest), HasSubstr("200 OK"));
+  EXPECT_EQ(server->sessions(), Server::kMaxSessions);
+  EXPECT_TRUE(closed(clients[1])) << "silent the longest";
+}
+
 TEST_F(ControlServerTest, DescriptorsComeWithTheRequest) {
   std::thread user([&] {
     auto client = Client::connect(path);

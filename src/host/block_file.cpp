@@ -113,7 +113,8 @@ class BlockFile::Claim final : public usb::device::BlockClaim {
 /// Starts requests in the order they came, each as soon as none that is under way must come before it.
 class BlockFile::Queue {
  public:
-  Queue(UniqueFd fd, IoPool& pool) : fd_(std::move(fd)), pool_(pool) {}
+  Queue(UniqueFd fd, IoPool& pool, std::shared_ptr<const ImageLock> lock)
+      : lock_(std::move(lock)), fd_(std::move(fd)), pool_(pool) {}
 
   [[nodiscard]] int fd() const { return fd_.get(); }
 
@@ -148,6 +149,7 @@ class BlockFile::Queue {
     }
   }
 
+  const std::shared_ptr<const ImageLock> lock_;
   const UniqueFd fd_;
   IoPool& pool_;
   std::deque<std::shared_ptr<Request>> waiting_;
@@ -192,10 +194,11 @@ std::expected<std::unique_ptr<BlockFile>, BlockFileError> BlockFile::make(Unique
                                                                           BlockFileOptions options) {
   const auto traits = examine(fd.get(), options);
   if (!traits) return std::unexpected(traits.error());
-  return std::unique_ptr<BlockFile>(new BlockFile(std::make_shared<Queue>(std::move(fd), pool), *traits));
+  auto queue = std::make_shared<Queue>(std::move(fd), pool, std::move(options.lock));
+  return std::unique_ptr<BlockFile>(new BlockFile(std::move(queue), *traits));
 }
 
-std::expected<BlockFile::Traits, BlockFileError> BlockFile::examine(int fd, BlockFileOptions options) {
+std::expected<BlockFile::Traits, BlockFileError> BlockFile::examine(int fd, const BlockFileOptions& options) {
   struct stat info{};
   const int flags = ::fcntl(fd, F_GETFL);
   if (flags < 0 || ::fstat(fd, &info) != 0 || (flags & O_ACCMODE) == O_WRONLY) {

@@ -5,6 +5,7 @@
 #include <expected>
 #include <memory>
 
+#include "host/image_lock.hpp"
 #include "host/io_pool.hpp"
 #include "loop/unique_fd.hpp"
 #include "usb/device/block_backend.hpp"
@@ -20,6 +21,8 @@ enum class BlockFileError : std::uint8_t {
 struct BlockFileOptions {
   std::uint32_t logical_block_size = 512;  ///< 512, 1024, 2048 or 4096
   bool read_only = false;                  ///< even if the descriptor allows writing
+  /// Held until the last request has ended, which may be after the file's own end.
+  std::shared_ptr<const ImageLock> lock = nullptr;
 };
 
 /// A disk image or a block device, given as an open descriptor; nothing is opened here.
@@ -64,7 +67,7 @@ class BlockFile final : public usb::device::BlockBackend {
 
   BlockFile(std::shared_ptr<Queue> queue, Traits traits);
 
-  [[nodiscard]] static std::expected<Traits, BlockFileError> examine(int fd, BlockFileOptions options);
+  [[nodiscard]] static std::expected<Traits, BlockFileError> examine(int fd, const BlockFileOptions& options);
 
   const Traits traits_;
   std::shared_ptr<Queue> queue_;

@@ -42,14 +42,14 @@ Machine::Machine(EventLoop& loop, Options options, UniqueFd listening)
 
 Machine::~Machine() {
   server_.stop();
-  std::vector<ImageLock> locks;
+  std::vector<std::shared_ptr<const host::ImageLock>> locks;
   for (const auto& peripheral : plugged_) {
     function_.bus().detach(peripheral->device());
-    locks.push_back(peripheral->take_lock());
+    if (peripheral->lock()) locks.push_back(peripheral->lock());
   }
   plugged_.clear();
   pool_.reset();  // performs the writes it has accepted
-  for (const ImageLock& lock : locks) lock.sync();
+  for (const auto& lock : locks) lock->sync();
 }
 
 MachineView Machine::view() const {

@@ -8,7 +8,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "vfio_user/listen.hpp"
+#include "loop/unix_listener.hpp"
 
 namespace periplex::machine {
 namespace {
@@ -23,7 +23,7 @@ class MachineTest : public ::testing::Test {
         loop,
         Machine::Options{
             .name = "vm1", .device_socket = path, .control_socket = "c", .xhci = {.usb2_ports = 2, .usb3_ports = 1}},
-        vfio_user::listen({.path = path}).value());
+        listen_unix({.path = path}).value());
     machine->serve();
   }
   ~MachineTest() override { ::unlink(path.c_str()); }

@@ -91,12 +91,13 @@ void Plugged::own(std::unique_ptr<Device> made, const usb::DeviceLabel& label) {
 Outcome<std::unique_ptr<device::BlockBackend>> Plugged::open_image(UniqueFd image, std::string_view name,
                                                                    host::IoPool& pool) {
   const bool readonly = description_.storage()->readonly;
-  ImageLock lock;
-  if (!lock.acquire(image, !readonly)) {
+  auto lock = host::ImageLock::acquire(image, !readonly);
+  if (!lock) {
     return std::unexpected(Refusal{Reason::conflict, fmt::format("{} is in use already", name),
-                                   "detach it there first, or attach it readonly=true in both places"});
+                                   "detach it there first, or attach it readonly=true in both places; if it was taken "
+                                   "out just now it is still being written: try again"});
   }
-  auto file = host::BlockFile::make(std::move(image), pool, {.read_only = readonly});
+  auto file = host::BlockFile::make(std::move(image), pool, {.read_only = readonly, .lock = lock});
   if (!file) return std::unexpected(image_refusal(file.error(), name));
   lock_ = std::move(lock);
   return std::unique_ptr<device::BlockBackend>(std::move(*file));
@@ -120,7 +121,7 @@ Outcome<> Plugged::eject(bool force) {
   }
   const auto ejected = storage()->eject(force ? device::Storage::Force::yes : device::Storage::Force::no);
   if (ejected) {
-    lock_.release();
+    lock_.reset();  // requests that are still being carried out hold it until they have ended
     std::get<Storage>(description_.options).image.clear();
     return {};
   }
@@ -148,6 +149,8 @@ Outcome<> Plugged::insert(UniqueFd image, std::string name, host::IoPool& pool) 
     return std::unexpected(Refusal{Reason::conflict, fmt::format("there is a medium in {} already", id()),
                                    fmt::format("periplex eject {} takes it out", id())});
   }
+  // What the guest has ejected lies in the open tray, and may be the very image that is to go in.
+  (void)eject(true);
   auto medium = open_image(std::move(image), name, pool);
   if (!medium) return std::unexpected(std::move(medium.error()));
   disk->insert(std::move(*medium));

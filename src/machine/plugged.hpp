@@ -6,8 +6,8 @@
 #include <vector>
 
 #include "base/time.hpp"
+#include "host/image_lock.hpp"
 #include "host/io_pool.hpp"
-#include "machine/image_lock.hpp"
 #include "machine/operations.hpp"
 #include "usb/bus.hpp"
 #include "usb/device/hid_keyboard.hpp"
@@ -47,8 +47,8 @@ class Plugged {
   /// Only if `can_point`.
   [[nodiscard]] Outcome<> point(const std::vector<pointer::Action>& actions);
 
-  /// The lock of a disk's image, taken out to survive the disk; for the end of the machine.
-  [[nodiscard]] ImageLock take_lock() { return std::move(lock_); }
+  /// The lock of a disk's image, shared to survive the disk; for the end of the machine. Null without an image.
+  [[nodiscard]] const std::shared_ptr<const host::ImageLock>& lock() const { return lock_; }
 
  private:
   using Typed = std::variant<usb::device::Storage*, usb::device::HidKeyboard*, usb::device::HidTablet*,
@@ -67,7 +67,7 @@ class Plugged {
 
   Description description_;
   usb::PortNumber port_;
-  ImageLock lock_;
+  std::shared_ptr<const host::ImageLock> lock_;
   Typed typed_;  // points into device_
   std::unique_ptr<usb::ObservedDevice> device_;
 };

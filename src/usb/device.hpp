@@ -24,8 +24,8 @@ class Device {
   virtual void submit(TransferPtr transfer) = 0;
 
   /// Asks for transfer `id` to end. Its completion still comes, soon, with `cancelled` or with what had happened
-  /// already; once it has come the device touches the data no more. Who cancels several of one endpoint does so from the
-  /// newest to the oldest, and they may come back in that order. A device whose far side is slow must not make the
+  /// already; once it has come the device touches the data no more. Who cancels several of one endpoint does so from
+  /// the newest to the oldest, and they may come back in that order. A device whose far side is slow must not make the
   /// caller wait for it. An unknown id is ignored.
   virtual void cancel(TransferId id) = 0;
 

@@ -1,17 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "vfio_user/server.hpp"
 
-#include <cerrno>
-#include <cstring>
-#include <fmt/format.h>
-#include <sys/socket.h>
-
 #include "base/check.hpp"
 
 namespace periplex::vfio_user {
 namespace {
 
-constexpr Nanoseconds kPauseAfterFailure = std::chrono::milliseconds(100);
 // Somebody who connects and says nothing would keep the machine's monitor out.
 constexpr Nanoseconds kIntroductionTime = std::chrono::seconds(5);
 
@@ -19,40 +13,26 @@ constexpr Nanoseconds kIntroductionTime = std::chrono::seconds(5);
 
 Server::Server(EventLoop& loop, UniqueFd listening)
     : loop_(loop),
-      listening_(std::move(listening)),
+      acceptor_(loop, std::move(listening), [this](UniqueFd socket) { accept(std::move(socket)); }),
       lines_(loop),
-      pause_(loop.make_timer([this] { listen(); })),
       introduction_(loop.make_timer([this] { disconnect(); })) {}
 
 void Server::serve(pci::Function& function) {
   PERIPLEX_CHECK(function_ == nullptr);
   function_ = &function;
   poller_ = loop_.add_poller([this] { return connection_ && !connection_->congested() && advance(); });
-  listen();
+  acceptor_.start();
 }
 
 void Server::stop() {
   if (connection_) disconnect();
-  pause_->cancel();
-  watch_.reset();
+  acceptor_.stop();
   poller_.reset();
   function_ = nullptr;
 }
 
-void Server::listen() {
-  watch_ = loop_.watch(listening_.get(), EPOLLIN, [this](std::uint32_t) { accept(); });
-}
-
-void Server::accept() {
-  UniqueFd socket(::accept4(listening_.get(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK));
-  if (!socket) {
-    if (errno == EAGAIN || errno == EINTR || errno == ECONNABORTED) return;
-    if (limit_.allow(loop_.now()))
-      log::error("vfio_user", fmt::format("cannot accept a client: {}", std::strerror(errno)));
-    watch_.reset();  // out of descriptors, most likely: it would be reported again and again
-    pause_->arm(kPauseAfterFailure);
-    return;
-  }
+void Server::accept(UniqueFd socket) {
+  acceptor_.stop();
   connection_ = std::make_unique<Connection>(std::move(socket), *function_, memory_, lines_);
   ++past_.clients;
   introduction_->arm(kIntroductionTime);
@@ -86,7 +66,7 @@ void Server::disconnect() {
   function_->on_disconnect();
   lines_.forget_pending();  // of the guest that is gone
   if (limit_.allow(loop_.now())) log::info("vfio_user", "the client has disconnected");
-  listen();
+  acceptor_.start();
 }
 
 Server::Statistics Server::statistics() const {

@@ -4,6 +4,7 @@
 #include <memory>
 
 #include "base/log.hpp"
+#include "loop/acceptor.hpp"
 #include "loop/event_loop.hpp"
 #include "vfio_user/connection.hpp"
 
@@ -43,22 +44,20 @@ class Server {
   [[nodiscard]] Statistics statistics() const;
 
  private:
-  void listen();
-  void accept();
+  void accept(UniqueFd socket);
   bool advance();
   void disconnect();
   void settle(Connection::Progress progress);
 
   EventLoop& loop_;
-  UniqueFd listening_;
+  Acceptor acceptor_;
   guest::Memory memory_;
   IrqLines lines_;
   pci::Function* function_ = nullptr;
   std::unique_ptr<Connection> connection_;
-  std::unique_ptr<EventLoop::Watch> watch_;  // of the listening socket or of the client's
+  std::unique_ptr<EventLoop::Watch> watch_;  // of the client
   std::unique_ptr<EventLoop::Watch> poller_;
   bool waits_for_room_ = false;          // whether `watch_` asks for EPOLLOUT
-  std::unique_ptr<Timer> pause_;         // before the next accept, after one failed
   std::unique_ptr<Timer> introduction_;  // until a client has to have sent its VERSION
   Statistics past_;                      // of the clients before this one
   log::RateLimit limit_;

@@ -76,7 +76,7 @@ void define(CLI::App& app, CommandLine& line, std::vector<std::string>& specific
       ->type_name("usb=FILE");
   add(app, "--spin-us", settings.spin_us,
       "How long the loop may spin for more work before it sleeps, in µs; it adapts, and an idle machine never spins "
-      "(default: 50)")
+      "(default: 200)")
       ->type_name("N");
   add(app, "--log-level", settings.log_level, "debug, info, warning or error (default: info)")->type_name("LEVEL");
   app.add_flag("--trace", line.trace, "Write a line for every register access, transition and transfer");

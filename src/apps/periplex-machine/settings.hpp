@@ -42,7 +42,7 @@ struct Plan {
   std::optional<std::string> capture;
   log::Level log_level = log::Level::info;
   usb::xhci::Options xhci;
-  Microseconds spin{50};
+  Microseconds spin{200};
   std::vector<machine::Description> peripherals;
 };
 

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "apps/periplex-machine/worker.hpp"
 
+#include <cerrno>
+#include <cstring>
+#include <fcntl.h>
 #include <filesystem>
 #include <fmt/format.h>
 #include <signal.h>
@@ -10,10 +13,11 @@
 #include <unistd.h>
 
 #include "apps/open_file.hpp"
+#include "apps/places.hpp"
 #include "base/log.hpp"
 #include "control/arguments.hpp"
 #include "control/json.hpp"
-#include "vfio_user/listen.hpp"
+#include "loop/unix_listener.hpp"
 
 namespace periplex::apps {
 namespace {
@@ -22,9 +26,22 @@ constexpr std::string_view kExampleMemory = "2G";
 /// Others may pass through to a socket that is theirs, but see nothing.
 constexpr mode_t kPassableDirectory = 0711;
 constexpr mode_t kPrivateDirectory = 0700;
+constexpr mode_t kModeBits = 07777;
 
 std::unexpected<SettingsError> wrong(std::string text, std::string advice) {
   return std::unexpected(SettingsError{std::move(text), std::move(advice)});
+}
+
+/// Whether the directory is more than a machine's: /run or somebody's home must not change its mode for our sake.
+bool holds_other_files(const std::string& directory) {
+  std::error_code error;
+  for (std::filesystem::directory_iterator entry(directory, error), end; entry != end;) {
+    const std::filesystem::path name = entry->path().filename();
+    if (name != kDeviceSocketName && name != kControlSocketName) return true;
+    entry.increment(error);
+    if (error) break;
+  }
+  return static_cast<bool>(error);
 }
 
 }  // namespace
@@ -72,23 +89,51 @@ std::expected<void, SettingsError> Worker::make_directory() {
   const mode_t mode = plan_.socket_owner || plan_.socket_group ? kPassableDirectory : kPrivateDirectory;
   if (!error && ::mkdir(directory.c_str(), mode) == 0) {
     made_directory_ = true;
+  } else if (!error && errno != EEXIST) {
+    error = std::error_code(errno, std::generic_category());
+  }
+  if (error) {
+    return wrong(fmt::format("cannot make the directory {}: {}", plan_.runtime_directory, error.message()),
+                 "name one that you may make with --runtime-dir DIR");
+  }
+  return take_directory(mode);
+}
+
+std::expected<void, SettingsError> Worker::take_directory(mode_t mode) {
+  const char* const path = plan_.runtime_directory.c_str();
+  const UniqueFd directory(::open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  struct stat status{};
+  if (!directory || ::fstat(directory.get(), &status) != 0) {
+    return wrong(fmt::format("cannot use the directory {}: {}", path, std::strerror(errno)),
+                 "name one of your own with --runtime-dir DIR");
+  }
+  if (status.st_uid != ::geteuid()) {
+    return wrong(fmt::format("the directory {} belongs to another user, who could replace the sockets", path),
+                 "name one of your own with --runtime-dir DIR");
+  }
+  // Made here, it may have lost bits to the umask; found, it may have others.
+  if ((status.st_mode & kModeBits) == mode) return {};
+  if (!made_directory_ && holds_other_files(plan_.runtime_directory)) {
+    log::warning("apps",
+                 fmt::format("{} holds other files too, so its mode stays {:04o}", path, status.st_mode & kModeBits));
     return {};
   }
-  if (!error && std::filesystem::is_directory(directory, error)) return {};
-  if (!error) error = std::error_code(errno, std::generic_category());
-  return wrong(fmt::format("cannot make the directory {}: {}", plan_.runtime_directory, error.message()),
-               "name one that you may make with --runtime-dir DIR");
+  if (::fchmod(directory.get(), mode) != 0) {
+    return wrong(fmt::format("cannot set the mode of {}: {}", path, std::strerror(errno)),
+                 "name another directory with --runtime-dir DIR");
+  }
+  return {};
 }
 
 std::expected<void, SettingsError> Worker::make_machine() {
   constexpr const char* kAdvice = "end the other periplex-machine, or choose another --name or --runtime-dir";
-  auto device = vfio_user::listen({.path = plan_.device_socket,
-                                   .mode = plan_.socket_mode,
-                                   .owner = plan_.socket_owner,
-                                   .group = plan_.socket_group});
+  auto device = listen_unix({.path = plan_.device_socket,
+                             .mode = plan_.socket_mode,
+                             .owner = plan_.socket_owner,
+                             .group = plan_.socket_group});
   if (!device) return wrong(std::move(device.error()), kAdvice);
   sockets_.push_back(plan_.device_socket);
-  auto control = vfio_user::listen({.path = plan_.control_socket, .mode = 0600, .owner = {}, .group = {}});
+  auto control = listen_unix({.path = plan_.control_socket, .mode = 0600, .owner = {}, .group = {}});
   if (!control) return wrong(std::move(control.error()), kAdvice);
   sockets_.push_back(plan_.control_socket);
   machine_ = std::make_unique<machine::Machine>(loop_,

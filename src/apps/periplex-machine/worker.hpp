@@ -31,6 +31,7 @@ class Worker {
   explicit Worker(const Plan& plan) : plan_(plan) {}
 
   [[nodiscard]] std::expected<void, SettingsError> make_directory();
+  [[nodiscard]] std::expected<void, SettingsError> take_directory(mode_t mode);
   [[nodiscard]] std::expected<void, SettingsError> make_machine();
   [[nodiscard]] std::expected<void, SettingsError> attach(const machine::Description& description);
   [[nodiscard]] std::expected<void, SettingsError> start_capture(const std::string& path);

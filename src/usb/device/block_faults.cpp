@@ -2,28 +2,10 @@
 #include "usb/device/block_faults.hpp"
 
 #include <algorithm>
-#include <charconv>
 
 #include "usb/device/block_spans.hpp"
 
 namespace periplex::usb::device {
-namespace {
-
-std::optional<std::uint64_t> take_number(std::string_view& text) {
-  std::uint64_t value = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-  if (error != std::errc{}) return std::nullopt;
-  text.remove_prefix(static_cast<std::size_t>(end - text.data()));
-  return value;
-}
-
-bool take_character(std::string_view& text, char wanted) {
-  if (!text.starts_with(wanted)) return false;
-  text.remove_prefix(1);
-  return true;
-}
-
-}  // namespace
 
 BlockFaults::BlockFaults(std::unique_ptr<BlockBackend> inner, std::vector<BlockRange> unreadable)
     : inner_(std::move(inner)), unreadable_(std::move(unreadable)) {}
@@ -57,20 +39,6 @@ BlockStart BlockFaults::start(const BlockRequest& request, BlockHandler handler)
   });
   if (auto* const result = std::get_if<BlockResult>(&start); result != nullptr && *result) return failure;
   return start;
-}
-
-std::optional<std::vector<BlockRange>> parse_block_ranges(std::string_view text) {
-  std::vector<BlockRange> ranges;
-  do {
-    const auto first = take_number(text);
-    if (!first) return std::nullopt;
-    auto last = first;
-    if (take_character(text, '-')) last = take_number(text);
-    if (!last || *last < *first || *last - *first == ~std::uint64_t{0}) return std::nullopt;
-    ranges.push_back({.lba = *first, .blocks = *last - *first + 1});
-  } while (take_character(text, ','));
-  if (!text.empty()) return std::nullopt;
-  return ranges;
 }
 
 }  // namespace periplex::usb::device

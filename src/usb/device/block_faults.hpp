@@ -3,7 +3,6 @@
 
 #include <memory>
 #include <optional>
-#include <string_view>
 #include <vector>
 
 #include "usb/device/block_backend.hpp"
@@ -30,8 +29,5 @@ class BlockFaults final : public BlockBackend {
   std::unique_ptr<BlockBackend> inner_;
   std::vector<BlockRange> unreadable_;
 };
-
-/// `LBA[-LBA][,LBA[-LBA]]…`, both ends included: "7,100-107" are nine blocks. Empty if the text is not of that form.
-[[nodiscard]] std::optional<std::vector<BlockRange>> parse_block_ranges(std::string_view text);
 
 }  // namespace periplex::usb::device

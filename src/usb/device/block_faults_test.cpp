@@ -50,13 +50,5 @@ TEST(BlockFaults, ASlowMediumFailsLater) {
   EXPECT_FALSE(*seen);
 }
 
-TEST(BlockFaults, RangesAreReadFromText) {
-  EXPECT_EQ(parse_block_ranges("7"), (std::vector<BlockRange>{{7, 1}}));
-  EXPECT_EQ(parse_block_ranges("7,100-107"), (std::vector<BlockRange>{{7, 1}, {100, 8}}));
-  for (const char* const text : {"", "x", "7-", "9-7", "7,", "7 ", "-1", "0-18446744073709551615"}) {
-    EXPECT_EQ(parse_block_ranges(text), std::nullopt) << text;
-  }
-}
-
 }  // namespace
 }  // namespace periplex::usb::device

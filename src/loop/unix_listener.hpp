@@ -8,20 +8,20 @@
 
 #include "loop/unique_fd.hpp"
 
-namespace periplex::vfio_user {
+namespace periplex {
 
-/// Where a machine's monitor finds a function, and who may use it (libvirt's QEMU runs as another user).
-struct ListenOptions {
+/// Where clients find a socket, and who may use it (libvirt's QEMU runs as another user).
+struct UnixListenerOptions {
   std::string path;
   mode_t mode = 0600;
   std::optional<uid_t> owner;
   std::optional<gid_t> group;
 };
 
-/// Creates a listening Unix stream socket, for `Server`. The error is a sentence for the person who gave the path.
+/// Creates a listening Unix stream socket, for an `Acceptor`. The error is a sentence for the person who gave the path.
 ///
 /// A socket left behind by a process that is gone is replaced; one that somebody listens on, and a file that is no
 /// socket, are left alone. Nobody can connect before owner and mode are set.
-[[nodiscard]] std::expected<UniqueFd, std::string> listen(const ListenOptions& options);
+[[nodiscard]] std::expected<UniqueFd, std::string> listen_unix(const UnixListenerOptions& options);
 
-}  // namespace periplex::vfio_user
+}  // namespace periplex

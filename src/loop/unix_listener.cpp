@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "vfio_user/listen.hpp"
+#include "loop/unix_listener.hpp"
 
 #include <cerrno>
 #include <cstring>
@@ -8,10 +8,10 @@
 #include <sys/stat.h>
 #include <sys/un.h>
 
-namespace periplex::vfio_user {
+namespace periplex {
 namespace {
 
-// One client at a time; a few more may wait (the machine was restarted before we noticed its end).
+// A few may wait: a machine's monitor was restarted before we noticed its end.
 constexpr int kBacklog = 8;
 
 std::unexpected<std::string> failure(const std::string& path, const char* what) {
@@ -42,7 +42,7 @@ std::expected<void, std::string> make_free(const std::string& path, const sockad
 
 }  // namespace
 
-std::expected<UniqueFd, std::string> listen(const ListenOptions& options) {
+std::expected<UniqueFd, std::string> listen_unix(const UnixListenerOptions& options) {
   const std::string& path = options.path;
   sockaddr_un address{};
   address.sun_family = AF_UNIX;
@@ -67,4 +67,4 @@ std::expected<UniqueFd, std::string> listen(const ListenOptions& options) {
   return socket;
 }
 
-}  // namespace periplex::vfio_user
+}  // namespace periplex

@@ -2,11 +2,14 @@
 #include "loop/acceptor.hpp"
 
 #include <fcntl.h>
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
+
+#include "base/log.hpp"
 
 namespace periplex {
 namespace {
@@ -65,6 +68,8 @@ TEST_F(AcceptorTest, AcceptsWhileItIsStarted) {
 }
 
 TEST_F(AcceptorTest, PausesWhileThereAreNoDescriptorsAndGoesOnAfterwards) {
+  // UndefinedBehaviorSanitizer opens a pipe for each type it meets for the first time; later it could not.
+  log::info("loop", fmt::format("{} descriptors will be left", 0));
   acceptor->start();
   {
     const NoDescriptors none;

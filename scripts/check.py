@@ -26,10 +26,10 @@ def main() -> int:
     return Plan("check", [
         Step("format and lint", lint.step),
         Step("tests of the tools", tool_tests),
-        Step("fetch QEMU and firmware", prepare),
+        Step("fetch what guests boot", prepare),
         Step("build release", build("release"), after=["format and lint"]),
         Step("unit tests", unit_tests("release"), needs=["build release"]),
-        Step("whole guests", guest_tests("short"), needs=["build release", "fetch QEMU and firmware"],
+        Step("whole guests", guest_tests("short"), needs=["build release", "fetch what guests boot"],
              after=["unit tests"]),
         Step("build with sanitizers", build("asan", polite=True), after=["unit tests"]),
         Step("unit tests with sanitizers", unit_tests("asan"), needs=["build with sanitizers"]),

@@ -20,13 +20,13 @@ def main() -> int:
     os.chdir(ROOT)
     seconds = int(os.environ.get("FUZZ_SECONDS") or FUZZ_SECONDS)
     return Plan("soak", [
-        Step("fetch QEMU and firmware", prepare),
+        Step("fetch what guests boot", prepare),
         Step("build release", build("release")),
         Step("build with thread sanitizer", build("tsan"), after=["build release"]),
         Step("unit tests with thread sanitizer", unit_tests("tsan"), needs=["build with thread sanitizer"]),
         Step("build fuzz targets", build("fuzz"), after=["unit tests with thread sanitizer"]),
         Step("whole guests, full counts", guest_tests("full", 12 * HOUR),
-             needs=["build release", "fetch QEMU and firmware"], after=["build fuzz targets"]),
+             needs=["build release", "fetch what guests boot"], after=["build fuzz targets"]),
         Step(f"fuzz for {seconds} s each", fuzz(seconds), needs=["build fuzz targets"],
              after=["whole guests, full counts"]),
     ]).run()

@@ -82,10 +82,11 @@ Statistics Machine::statistics() const {
   for (const auto& peripheral : plugged_) {
     PeripheralStatistics& of_one = statistics.peripherals.emplace_back();
     of_one.id = peripheral->id();
-    function_.controller().for_each_endpoint(peripheral->device(), [&](usb::EndpointAddress address,
-                                                                       usb::TransferType type, const auto& counters) {
-      of_one.endpoints.push_back({address, type, counters.trbs, counters.transfers, counters.bytes, counters.errors});
-    });
+    function_.controller().for_each_endpoint(
+        peripheral->device(), [&](usb::EndpointAddress address, usb::TransferType type, const auto& counters) {
+          of_one.endpoints.push_back(
+              {address, type, counters.guest_packets, counters.requests, counters.bytes, counters.errors});
+        });
   }
   return statistics;
 }

@@ -6,6 +6,7 @@
 
 #include "base/strong_id.hpp"
 #include "usb/device.hpp"
+#include "usb/endpoint_counters.hpp"
 
 namespace periplex::usb {
 
@@ -25,6 +26,9 @@ class Bus {
   /// Unplugs it. The guest sees the port empty and its transfers fail; the device is not called any more after this
   /// returns, and may be destroyed.
   virtual void detach(Device& device) = 0;
+
+  /// Visits what each endpoint of `device`, which is attached, has done since the guest configured it.
+  virtual void for_each_endpoint(const Device& device, const VisitEndpoint& visit) const = 0;
 };
 
 }  // namespace periplex::usb

@@ -6,6 +6,7 @@
 #include <optional>
 #include <string_view>
 #include <utility>
+#include <vector>
 
 #include "base/strong_id.hpp"
 #include "usb/endpoint.hpp"
@@ -48,6 +49,15 @@ class TransferOwner {
 /// Tells transfers apart for life; ids are never used again.
 using TransferId = StrongId<struct TransferIdTag, std::uint64_t>;
 
+/// One packet group of an isochronous transfer: what one service interval of the endpoint carries (USB 2.0 §5.6). Its
+/// bytes lie at `offset` of the transfer's data. The device fills in `actual` and `status`.
+struct IsochronousPacket {
+  std::uint32_t offset = 0;
+  std::uint32_t length = 0;
+  std::uint32_t actual = 0;
+  Status status = Status::ok;
+};
+
 /// One data set on its way to or from an endpoint: what the guest sees as many packets is one of these.
 ///
 /// Exactly one completion: whoever holds the TransferPtr owes `complete`, which consumes it. Its owner must outlive it.
@@ -67,6 +77,14 @@ class Transfer {
   /// The Setup stage; control transfers only.
   std::optional<SetupPacket> setup;
   TransferData data;
+  /// The stream it belongs to (USB 3.2 §8.12.1.4); 0 on an endpoint without streams. Transfers of one stream complete
+  /// in order; those of an endpoint with streams may overtake each other.
+  std::uint16_t stream = 0;
+  /// Isochronous transfers only, in the order of their intervals, without gaps between their bytes. The controller is
+  /// the clock: it hands packets over ahead of their intervals, but no faster than those pass, and never shows the
+  /// guest a result before its interval. The device answers as soon as it can; a guest-bound packet for which it has
+  /// nothing ends with `actual` 0. Packets that fail do not fail the transfer, whose own `actual` is the sum of theirs.
+  std::vector<IsochronousPacket> packets;
 
   /// Hands `transfer` back to its owner. Call it from the loop, never from inside `submit`.
   static void complete(TransferPtr transfer, Completion completion);

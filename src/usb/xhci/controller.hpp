@@ -9,8 +9,8 @@
 #include "base/time.hpp"
 #include "pci/function.hpp"
 #include "usb/bus.hpp"
+#include "usb/in_flight.hpp"
 #include "usb/xhci/command_ring.hpp"
-#include "usb/xhci/in_flight.hpp"
 #include "usb/xhci/interrupter.hpp"
 #include "usb/xhci/microframe_index.hpp"
 #include "usb/xhci/port.hpp"
@@ -60,9 +60,7 @@ class Controller final : public pci::BarModel, public Bus, private Services, pri
   /// The guest has switched between INTx and MSI-X.
   void interrupt_mode_changed();
 
-  /// Visits what each endpoint of `device` has done since it was configured.
-  using VisitEndpoint = std::function<void(EndpointAddress, TransferType, const EndpointCounters&)>;
-  void for_each_endpoint(const Device& device, const VisitEndpoint& visit) const;
+  void for_each_endpoint(const Device& device, const VisitEndpoint& visit) const override;
 
  private:
   /// Between USBCMD.R/S and USBSTS.HCH; leaving `running` takes as long as devices hold transfers.

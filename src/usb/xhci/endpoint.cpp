@@ -146,7 +146,7 @@ bool Endpoint::launch(TransferDescriptor td) {
       std::make_unique<Transfer>(services_.in_flight(), id, endpoint_address(dci_), td.direction(), std::move(*data));
   transfer->setup = td.setup();
   fetch_ = td.next();
-  ++counters_.transfers;
+  ++counters_.requests;
   trace::line("usb/xhci", "slot {} endpoint {} transfer {} of {} bytes", slot_.value, dci_, id.value, td.data().size());
   trbs_in_flight_ += td.trbs();
   in_flight_.push_back({.td = std::move(td), .id = id, .skipped = skipped});
@@ -182,7 +182,8 @@ void Endpoint::retire(Entry entry) {
 }
 
 void Endpoint::finish(const Entry& entry, std::uint64_t actual) {
-  counters_.trbs += entry.td.trbs();
+  counters_.guest_packets += entry.td.trbs();
+  ++counters_.data_sets;
   counters_.bytes += actual;
   entry.td.report_done(actual, reporter());
 }
@@ -197,6 +198,7 @@ void Endpoint::interrupt(const Entry& entry, std::uint64_t actual) {
 
 void Endpoint::fail(const TransferDescriptor& td, CompletionCode code, std::uint64_t actual) {
   ++counters_.errors;
+  ++counters_.data_sets;
   // "The TR Dequeue Pointer … shall reference the TRB that caused the halt"; the guest moves it on (§4.10.2.1). The
   // context is written before the event: a guest that sees the event looks at the state there.
   fetch_ = td.failed_at(actual);
@@ -224,7 +226,9 @@ void Endpoint::cancel_all() {
   if (device == nullptr) return;
   // The newest first: a device that moves on to the next transfer when one ends must not find one that ends next.
   for (const Entry& entry : std::views::reverse(in_flight_)) {
-    if (!entry.completion) device->cancel(entry.id);
+    if (entry.completion) continue;
+    ++counters_.cancellations;
+    device->cancel(entry.id);
   }
 }
 

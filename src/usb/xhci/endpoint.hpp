@@ -8,20 +8,13 @@
 #include <vector>
 
 #include "usb/device.hpp"
+#include "usb/endpoint_counters.hpp"
+#include "usb/in_flight.hpp"
 #include "usb/xhci/context.hpp"
-#include "usb/xhci/in_flight.hpp"
 #include "usb/xhci/services.hpp"
 #include "usb/xhci/transfer_descriptor.hpp"
 
 namespace periplex::usb::xhci {
-
-/// What happened on an endpoint, for `periplex stats`.
-struct EndpointCounters {
-  std::uint64_t trbs = 0;       ///< descriptors that the guest queued and we carried out
-  std::uint64_t transfers = 0;  ///< requests to the device: one per data set
-  std::uint64_t bytes = 0;
-  std::uint64_t errors = 0;
-};
 
 /// One endpoint of a slot: the state machine of figure 4-5 (xHCI 1.2 §4.8.3), its transfer ring, and its TDs in flight.
 ///

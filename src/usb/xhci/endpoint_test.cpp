@@ -435,8 +435,8 @@ TEST_F(EndpointTest, CountsWhatItDid) {
   rig_.controller.for_each_endpoint(rig_.device, [&](EndpointAddress address, TransferType type, const auto& all) {
     if (address == EndpointAddress(0x81) && type == TransferType::bulk) counters = all;
   });
-  EXPECT_EQ(counters.transfers, 2u);
-  EXPECT_EQ(counters.trbs, 1u);
+  EXPECT_EQ(counters.requests, 2u);
+  EXPECT_EQ(counters.guest_packets, 1u);
   EXPECT_EQ(counters.bytes, 40u);
   EXPECT_EQ(counters.errors, 1u);
 }

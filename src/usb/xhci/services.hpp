@@ -4,11 +4,10 @@
 #include <string_view>
 
 #include "guest/memory.hpp"
+#include "usb/in_flight.hpp"
 #include "usb/xhci/trb.hpp"
 
 namespace periplex::usb::xhci {
-
-class InFlight;
 
 /// What slots, endpoints and the command ring may ask of the controller they belong to.
 class Services {

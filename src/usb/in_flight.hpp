@@ -5,9 +5,9 @@
 
 #include "usb/device.hpp"
 
-namespace periplex::usb::xhci {
+namespace periplex::usb {
 
-/// Who waits for a transfer inside the controller: an endpoint, or a command.
+/// Who waits for a transfer inside a controller: an endpoint, or a command.
 class TransferReceiver {
  public:
   virtual void on_transfer_complete(const Transfer& transfer, Completion completion) = 0;
@@ -18,7 +18,8 @@ class TransferReceiver {
 
 /// The transfers that devices hold, by id.
 ///
-/// It outlives every slot and endpoint, so that a completion for one that is gone is recognised and dropped.
+/// It outlives everything in the controller that submits, so that a completion for one that is gone is recognised and
+/// dropped.
 class InFlight final : public TransferOwner {
  public:
   /// Makes an id that belongs to `receiver`, for a transfer about to be submitted.
@@ -33,7 +34,7 @@ class InFlight final : public TransferOwner {
 
   void on_complete(TransferPtr transfer, Completion completion) override {
     const auto found = receivers_.find(transfer->id());
-    if (found == receivers_.end()) return;  // its endpoint or slot is gone
+    if (found == receivers_.end()) return;  // who submitted it is gone
     TransferReceiver& receiver = *found->second;
     receivers_.erase(found);
     receiver.on_transfer_complete(*transfer, completion);
@@ -44,4 +45,4 @@ class InFlight final : public TransferOwner {
   std::uint64_t last_id_ = 0;
 };
 
-}  // namespace periplex::usb::xhci
+}  // namespace periplex::usb

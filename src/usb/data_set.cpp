@@ -7,63 +7,98 @@
 
 namespace periplex::usb {
 
+std::expected<void, guest::Fault> scatter(guest::Memory& memory, const TransferData& data, std::uint64_t offset,
+                                          std::uint64_t size, std::span<const Piece> pieces) {
+  for (const Piece& piece : pieces) {
+    std::uint64_t left = std::min<std::uint64_t>(size, piece.length);
+    size -= left;
+    guest::GuestAddress to = piece.address;
+    std::uint64_t passed = 0;
+    for (const MutableByteView span : data.spans()) {
+      if (left == 0) break;
+      const std::uint64_t begin = offset > passed ? std::min<std::uint64_t>(offset - passed, span.size()) : 0;
+      passed += span.size();
+      const ByteView part = ByteView(span).subspan(begin).first(std::min<std::uint64_t>(left, span.size() - begin));
+      if (part.empty()) continue;
+      if (auto done = memory.write(to, part); !done) return done;
+      to = to + part.size();
+      offset += part.size();
+      left -= part.size();
+    }
+    if (size == 0) break;
+  }
+  return {};
+}
+
 void DataSet::add(guest::GuestAddress address, std::uint32_t length) {
-  pieces_.push_back({address, length, size_, {}});
+  parts_.push_back({{address, length}, size_, {}});
   size_ += length;
 }
 
 void DataSet::add_immediate(ByteView bytes) {
-  pieces_.push_back({{}, static_cast<std::uint32_t>(bytes.size()), size_, Bytes(bytes.begin(), bytes.end())});
+  parts_.push_back({{{}, static_cast<std::uint32_t>(bytes.size())}, size_, Bytes(bytes.begin(), bytes.end())});
   size_ += bytes.size();
   has_immediate_ = true;
 }
 
 std::expected<TransferData, guest::Fault> DataSet::gather(const guest::Memory& memory, Direction direction,
                                                           Holding holding, std::uint64_t skip) const {
-  const guest::Intent intent = direction == Direction::in ? guest::Intent::write : guest::Intent::read;
   const bool pinned = holding == Holding::pinned && !has_immediate_;
+  return pinned ? pin(memory, direction, skip) : copy(memory, direction, skip);
+}
+
+std::expected<TransferData, guest::Fault> DataSet::pin(const guest::Memory& memory, Direction direction,
+                                                       std::uint64_t skip) const {
+  const guest::Intent intent = direction == Direction::in ? guest::Intent::write : guest::Intent::read;
   guest::PinnedRange all;
-  Bytes bytes;
-  if (!pinned) bytes.reserve(size_);
-  for (const Piece& piece : pieces_) {
-    const std::uint64_t skipped = std::min<std::uint64_t>(piece.length, skip > piece.offset ? skip - piece.offset : 0);
-    const std::uint64_t length = piece.length - skipped;
-    if (!piece.immediate.empty()) {
-      bytes.insert(bytes.end(), piece.immediate.end() - static_cast<std::ptrdiff_t>(length), piece.immediate.end());
-      continue;
-    }
-    auto range = memory.pin(piece.address + skipped, length, intent);
+  for (const Part& part : parts_) {
+    const std::uint64_t skipped = skipped_of(part, skip);
+    auto range = memory.pin(part.piece.address + skipped, part.piece.length - skipped, intent);
     if (!range) return std::unexpected(range.error());
-    if (pinned) {
-      all.append(std::move(*range));
-    } else if (direction == Direction::in) {
-      bytes.resize(bytes.size() + length);
-    } else {
-      for (const MutableByteView span : range->spans()) bytes.insert(bytes.end(), span.begin(), span.end());
+    all.append(std::move(*range));
+  }
+  return TransferData::pinned(std::move(all));
+}
+
+std::expected<TransferData, guest::Fault> DataSet::copy(const guest::Memory& memory, Direction direction,
+                                                        std::uint64_t skip) const {
+  Bytes bytes(size_ - std::min(skip, size_));
+  if (direction == Direction::in) return TransferData::owned(std::move(bytes));
+  MutableByteView rest(bytes);
+  for (const Part& part : parts_) {
+    const std::uint64_t skipped = skipped_of(part, skip);
+    const std::uint64_t length = part.piece.length - skipped;
+    const MutableByteView to = rest.first(length);
+    rest = rest.subspan(length);
+    if (!part.immediate.empty()) {
+      std::ranges::copy(ByteView(part.immediate).subspan(skipped), to.begin());
+    } else if (auto done = memory.read(part.piece.address + skipped, to); !done) {
+      return std::unexpected(done.error());
     }
   }
-  return pinned ? TransferData::pinned(std::move(all)) : TransferData::owned(std::move(bytes));
+  return TransferData::owned(std::move(bytes));
+}
+
+std::uint64_t DataSet::skipped_of(const Part& part, std::uint64_t skip) {
+  return std::min<std::uint64_t>(part.piece.length, skip > part.offset ? skip - part.offset : 0);
 }
 
 std::expected<void, guest::Fault> DataSet::scatter(guest::Memory& memory, const TransferData& data,
                                                    std::uint64_t actual, Holding holding) const {
   if (holding == Holding::pinned && !has_immediate_) return {};
-  Bytes piece_bytes;
-  for (std::size_t i = 0; i < pieces_.size(); ++i) {
-    const Portion part = portion(i, actual);
-    if (part.moved == 0 || !pieces_[i].immediate.empty()) continue;
-    piece_bytes.resize(part.moved);
-    data.read(pieces_[i].offset, piece_bytes);
-    if (auto done = memory.write(pieces_[i].address, piece_bytes); !done) return done;
+  for (std::size_t i = 0; i < parts_.size(); ++i) {
+    const Portion got = portion(i, actual);
+    if (got.moved == 0 || !parts_[i].immediate.empty()) continue;
+    if (auto done = usb::scatter(memory, data, parts_[i].offset, got.moved, {&parts_[i].piece, 1}); !done) return done;
   }
   return {};
 }
 
 DataSet::Portion DataSet::portion(std::size_t index, std::uint64_t actual) const {
-  PERIPLEX_CHECK(index < pieces_.size());
-  const Piece& piece = pieces_[index];
-  const std::uint64_t left = actual > piece.offset ? actual - piece.offset : 0;
-  return {piece.length, static_cast<std::uint32_t>(std::min<std::uint64_t>(left, piece.length))};
+  PERIPLEX_CHECK(index < parts_.size());
+  const Part& part = parts_[index];
+  const std::uint64_t left = actual > part.offset ? actual - part.offset : 0;
+  return {part.piece.length, static_cast<std::uint32_t>(std::min<std::uint64_t>(left, part.piece.length))};
 }
 
 }  // namespace periplex::usb

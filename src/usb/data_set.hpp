@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <expected>
+#include <span>
 #include <vector>
 
 #include "guest/memory.hpp"
@@ -16,6 +17,17 @@ enum class Holding : std::uint8_t {
   copied,  ///< our own bytes: gathered before, scattered after (UHCI, EHCI; anything not local)
   pinned,  ///< the guest's memory itself (xHCI with a local device)
 };
+
+/// A contiguous part of a data set in guest memory.
+struct Piece {
+  guest::GuestAddress address;
+  std::uint32_t length = 0;
+};
+
+/// Brings `size` bytes of guest-bound `data`, from `offset` on, to `pieces`, in order, as far as they have room.
+[[nodiscard]] std::expected<void, guest::Fault> scatter(guest::Memory& memory, const TransferData& data,
+                                                        std::uint64_t offset, std::uint64_t size,
+                                                        std::span<const Piece> pieces);
 
 /// A data set: everything that belongs to one transfer, spread by the guest's driver over many descriptors.
 ///
@@ -36,7 +48,7 @@ class DataSet {
   /// A device-bound piece whose bytes stand in the descriptor itself.
   void add_immediate(ByteView bytes);
 
-  [[nodiscard]] std::size_t pieces() const { return pieces_.size(); }
+  [[nodiscard]] std::size_t pieces() const { return parts_.size(); }
   [[nodiscard]] std::uint64_t size() const { return size_; }
 
   /// The data for one transfer of all pieces: content where device-bound, room where guest-bound. A fault means that a
@@ -54,14 +66,20 @@ class DataSet {
   [[nodiscard]] Portion portion(std::size_t index, std::uint64_t actual) const;
 
  private:
-  struct Piece {
-    guest::GuestAddress address;
-    std::uint32_t length;
+  struct Part {
+    Piece piece;
     std::uint64_t offset;  // of its first byte within the data set
     Bytes immediate;
   };
 
-  std::vector<Piece> pieces_;
+  [[nodiscard]] std::expected<TransferData, guest::Fault> pin(const guest::Memory& memory, Direction direction,
+                                                              std::uint64_t skip) const;
+  [[nodiscard]] std::expected<TransferData, guest::Fault> copy(const guest::Memory& memory, Direction direction,
+                                                               std::uint64_t skip) const;
+  /// How many of the first bytes of `part` belong to the first `skip` of the data set.
+  [[nodiscard]] static std::uint64_t skipped_of(const Part& part, std::uint64_t skip);
+
+  std::vector<Part> parts_;
   std::uint64_t size_ = 0;
   bool has_immediate_ = false;
 };

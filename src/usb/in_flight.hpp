@@ -10,7 +10,8 @@ namespace periplex::usb {
 /// Who waits for a transfer inside a controller: an endpoint, or a command.
 class TransferReceiver {
  public:
-  virtual void on_transfer_complete(const Transfer& transfer, Completion completion) = 0;
+  /// The transfer ends with this call; its data may be moved out.
+  virtual void on_transfer_complete(Transfer& transfer, Completion completion) = 0;
 
  protected:
   ~TransferReceiver() = default;

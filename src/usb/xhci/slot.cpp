@@ -52,7 +52,7 @@ void Slot::abort_set_address() {
   if (Device* target = device(); target != nullptr && on_addressed_) target->cancel(address_transfer_);
 }
 
-void Slot::on_transfer_complete(const Transfer&, Completion completion) {
+void Slot::on_transfer_complete(Transfer&, Completion completion) {
   std::exchange(on_addressed_, {})(completion.status);
 }
 

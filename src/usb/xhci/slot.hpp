@@ -58,7 +58,7 @@ class Slot final : private TransferReceiver {
   static constexpr std::uint32_t kAllButControl = ~3u;
 
  private:
-  void on_transfer_complete(const Transfer& transfer, Completion completion) override;
+  void on_transfer_complete(Transfer& transfer, Completion completion) override;
 
   Services& services_;
   SlotId id_;

@@ -1,0 +1,109 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "usb/batching/batch.hpp"
+
+#include <algorithm>
+
+#include "base/check.hpp"
+
+namespace periplex::usb::batching {
+namespace {
+
+/// Whether a data set ends with `descriptor`, in a queue whose full packets have `full` bytes.
+bool ends_data_set(const Descriptor& descriptor, std::uint32_t full) {
+  return descriptor.interrupt_on_complete || full == 0 || descriptor.length == 0 || descriptor.length % full != 0;
+}
+
+bool same_bytes(const guest::Memory& memory, const Descriptor& head, const TransferData& data, std::uint64_t offset) {
+  Bytes now;
+  Bytes then;
+  for (const Piece& piece : head.pieces()) {
+    now.resize(piece.length);
+    then.resize(piece.length);
+    if (!memory.read(piece.address, now)) return false;
+    data.read(offset, then);
+    if (now != then) return false;
+    offset += piece.length;
+  }
+  return true;
+}
+
+}  // namespace
+
+Batch Batch::walk(QueueView& queue, const Descriptor& first) {
+  Batch batch(first);
+  batch.add(first);
+  // UHCI does not say how large a full packet is, but a data set begins with one if it has more than one.
+  const std::uint32_t full = first.packet_size != 0 ? first.packet_size : first.length;
+  Descriptor last = first;
+  while (!ends_data_set(last, full) && batch.outrecords_.size() < kMaxPackets) {
+    const std::optional<Descriptor> next = queue.after(last.address);
+    if (!next || next->pid != first.pid || batch.size() + next->length > kMaxBytes) break;
+    if (first.packet_size == 0 && next->length > full) break;
+    batch.add(*next);
+    last = *next;
+  }
+  return batch;
+}
+
+void Batch::add(const Descriptor& descriptor) {
+  outrecords_.push_back({descriptor.address, descriptor.words, descriptor.length, data_set_.size()});
+  for (const Piece& piece : descriptor.pieces()) data_set_.add(piece.address, piece.length);
+}
+
+std::expected<TransferData, guest::Fault> Batch::gather(const guest::Memory& memory) {
+  return data_set_.gather(memory, direction_, Holding::copied);
+}
+
+bool Batch::matches(const Descriptor& head, const Verification& verification, const guest::Memory& memory) const {
+  const Outrecord& record = outrecords_[retired_];
+  if (head.pid != pid_ || head.length != record.length) return false;
+  if (verification.addresses && head.address != record.address) return false;
+  if (verification.descriptors && head.words != record.words) return false;
+  const bool compares_data = verification.data && direction_ == Direction::out && completion_;
+  return !compares_data || same_bytes(memory, head, data_, record.offset);
+}
+
+std::optional<Outcome> Batch::outcome() const {
+  const Outrecord& record = outrecords_[retired_];
+  const std::uint64_t actual = std::min<std::uint64_t>(completion_->actual, size());
+  const std::uint64_t left = actual > record.offset ? actual - record.offset : 0;
+  const auto moved = static_cast<std::uint32_t>(std::min<std::uint64_t>(left, record.length));
+  if (completion_->status == Status::ok) {
+    return Outcome{Status::ok, direction_ == Direction::out ? record.length : moved};
+  }
+  if (moved == record.length && moved != 0) return Outcome{Status::ok, moved};
+  if (completion_->status == Status::cancelled) return std::nullopt;
+  return Outcome{completion_->status, moved};
+}
+
+std::expected<void, guest::Fault> Batch::scatter(guest::Memory& memory, const Descriptor& head,
+                                                 const Outcome& outcome) const {
+  if (direction_ == Direction::out || outcome.actual == 0) return {};
+  return usb::scatter(memory, data_, outrecords_[retired_].offset, outcome.actual, head.pieces());
+}
+
+void Batch::retire(const Outcome& outcome) {
+  PERIPLEX_CHECK(!finished());
+  ++retired_;
+  given_ += outcome.actual;
+}
+
+void Batch::complete(Completion completion, TransferData data) {
+  completion_ = completion;
+  data_ = std::move(data);
+}
+
+Bytes Batch::left_over() const {
+  if (direction_ == Direction::out || !completion_) return {};
+  const std::uint64_t actual = std::min<std::uint64_t>(completion_->actual, data_.size());
+  if (actual <= given_) return {};
+  Bytes rest(actual - given_);
+  data_.read(given_, rest);
+  return rest;
+}
+
+bool Batch::ended_short() const {
+  return completion_ && completion_->status == Status::ok && completion_->actual < size();
+}
+
+}  // namespace periplex::usb::batching

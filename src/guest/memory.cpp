@@ -86,6 +86,10 @@ std::expected<void, Fault> Memory::write(GuestAddress address, ByteView in) {
   });
 }
 
+std::expected<void, Fault> Memory::check(GuestAddress address, std::uint64_t size, Intent intent) const {
+  return for_each_piece(address, size, intent == Intent::write, [](const Region&, MutableByteView) {});
+}
+
 std::expected<std::byte*, Fault> Memory::word(GuestAddress address, bool write) const {
   const Region* region = find(address.value);
   if (region == nullptr || address.value % 4 != 0 || address.value - region->start + 4 > region->size) {

@@ -95,6 +95,8 @@ class Memory {
   /// A naturally aligned 32-bit word that passes ownership to the guest: all we wrote before is visible with it.
   [[nodiscard]] std::expected<void, Fault> store_release(GuestAddress address, std::uint32_t value);
 
+  /// Whether all of [`address`, `address + size`) is there for `intent`.
+  [[nodiscard]] std::expected<void, Fault> check(GuestAddress address, std::uint64_t size, Intent intent) const;
   /// Holds [`address`, `address + size`) for a bulk move.
   [[nodiscard]] std::expected<PinnedRange, Fault> pin(GuestAddress address, std::uint64_t size, Intent intent) const;
 

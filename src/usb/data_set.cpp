@@ -63,7 +63,6 @@ std::expected<TransferData, guest::Fault> DataSet::pin(const guest::Memory& memo
 std::expected<TransferData, guest::Fault> DataSet::copy(const guest::Memory& memory, Direction direction,
                                                         std::uint64_t skip) const {
   Bytes bytes(size_ - std::min(skip, size_));
-  if (direction == Direction::in) return TransferData::owned(std::move(bytes));
   MutableByteView rest(bytes);
   for (const Part& part : parts_) {
     const std::uint64_t skipped = skipped_of(part, skip);
@@ -72,9 +71,12 @@ std::expected<TransferData, guest::Fault> DataSet::copy(const guest::Memory& mem
     rest = rest.subspan(length);
     if (!part.immediate.empty()) {
       std::ranges::copy(ByteView(part.immediate).subspan(skipped), to.begin());
-    } else if (auto done = memory.read(part.piece.address + skipped, to); !done) {
-      return std::unexpected(done.error());
+      continue;
     }
+    const guest::GuestAddress from = part.piece.address + skipped;
+    const auto done =
+        direction == Direction::out ? memory.read(from, to) : memory.check(from, length, guest::Intent::write);
+    if (!done) return std::unexpected(done.error());
   }
   return TransferData::owned(std::move(bytes));
 }

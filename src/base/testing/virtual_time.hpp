@@ -42,6 +42,12 @@ class VirtualTime final : public Scheduler {
     now_ = end;
   }
 
+  /// Lets `duration` pass for a loop that is late: timers that fall due are served by the next `advance`.
+  void sleep_through(Nanoseconds duration) { now_ += duration; }
+
+  /// Lets `duration` pass while nothing runs: timers that fall due meanwhile fire late.
+  void stall(Nanoseconds duration) { now_ += duration; }
+
   [[nodiscard]] std::size_t armed_timers() const {
     return static_cast<std::size_t>(std::ranges::count_if(timers_, [](const auto* t) { return t->armed_; }));
   }

@@ -55,6 +55,7 @@ class Batch {
 
   TransferId id;
   bool cancelled = false;  ///< the device side has been asked to end it
+  bool withdrawn = false;  ///< the guest has taken it away: packets that look like its own are new ones
 
  private:
   struct Outrecord {

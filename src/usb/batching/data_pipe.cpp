@@ -39,8 +39,8 @@ DataPipe::Front DataPipe::give_back_front(QueueView& queue) {
   for (;;) {
     Batch& front = batches_.front();
     const std::optional<Descriptor> head = queue.head();
-    if (!head || !front.matches(*head, surroundings_.verification(), surroundings_.memory())) {
-      return drop_changed(!head);
+    if (!head || front.withdrawn || !front.matches(*head, surroundings_.verification(), surroundings_.memory())) {
+      return drop_changed(!head || front.withdrawn);
     }
     if (!front.completion()) return Front::waits;
     const std::optional<Outcome> outcome = front.outcome();
@@ -172,6 +172,7 @@ void DataPipe::cancel_all() {
 
 void DataPipe::withdraw() {
   cancel_all();
+  for (Batch& batch : batches_) batch.withdrawn = true;
   while (!batches_.empty() && batches_.front().completion()) drop_front();
 }
 

@@ -32,9 +32,16 @@ Activity Pipes::visit(Device& device, EndpointAddress endpoint, TransferType typ
                       std::uint64_t frame) {
   Entry& visited = entry(device, endpoint, type);
   const std::uint64_t gap = frame - visited.visited;
-  if (visited.visited != 0 && gap != 0 && gap <= kLongestPeriod) {
-    visited.period = visited.visited_twice ? std::max(visited.period, gap) : gap;
-    visited.visited_twice = true;
+  // Only what is under way tells: a queue with nothing to do may be out of the schedule.
+  if (visited.visited != 0 && gap != 0 && visited.pipe->in_flight()) {
+    if (visited.visited_twice && visited.period == 1 && gap > 1 && type != TransferType::control) {
+      // It was in every frame but those: the guest took it away, and what it has put there since is new, even if it
+      // looks the same. (A control transfer begins with a Setup stage, which tells by itself.)
+      visited.pipe->withdraw();
+    } else if (gap <= kLongestPeriod) {
+      visited.period = visited.visited_twice ? std::max(visited.period, gap) : gap;
+      visited.visited_twice = true;
+    }
   }
   visited.visited = frame;
   return visited.pipe->visit(queue);
@@ -43,6 +50,12 @@ Activity Pipes::visit(Device& device, EndpointAddress endpoint, TransferType typ
 void Pipes::sweep(std::uint64_t frame) {
   for (auto& [key, entry] : pipes_) {
     if (entry.pipe->in_flight() && frame - entry.visited > 2 * entry.period) entry.pipe->withdraw();
+  }
+}
+
+void Pipes::sweep_unvisited(std::uint64_t frame) {
+  for (auto& [key, entry] : pipes_) {
+    if (entry.pipe->in_flight() && entry.visited != frame) entry.pipe->withdraw();
   }
 }
 

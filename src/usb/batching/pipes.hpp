@@ -25,6 +25,8 @@ class Pipes {
 
   /// Cancels what the guest has taken away. To be called after each round that began a new frame.
   void sweep(std::uint64_t frame);
+  /// As `sweep`, for a schedule whose every round leads to all its queues: cancels what round `frame` did not lead to.
+  void sweep_unvisited(std::uint64_t frame);
   /// The controller was reset: everything is withdrawn.
   void withdraw_all();
 

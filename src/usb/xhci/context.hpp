@@ -71,6 +71,7 @@ struct EndpointContext {
 
   static constexpr Field State = bits("EP State", 2, 0, Access::RW);                   // dword 0
   static constexpr Field MaxPStreams = bits("MaxPStreams", 14, 10, Access::RW);        // dword 0
+  static constexpr Field LSA = bit("LSA", 15, Access::RW);                             // dword 0
   static constexpr Field Interval = bits("Interval", 23, 16, Access::RW);              // dword 0
   static constexpr Field CErr = bits("CErr", 2, 1, Access::RW);                        // dword 1
   static constexpr Field Type = bits("EP Type", 5, 3, Access::RW);                     // dword 1
@@ -80,12 +81,37 @@ struct EndpointContext {
   [[nodiscard]] EndpointType type() const { return static_cast<EndpointType>(Type.get(words[1])); }
   [[nodiscard]] unsigned max_packet_size() const { return static_cast<unsigned>(MaxPacketSize.get(words[1])); }
   [[nodiscard]] unsigned max_primary_streams() const { return static_cast<unsigned>(MaxPStreams.get(words[0])); }
+  [[nodiscard]] bool linear_stream_array() const { return LSA.test(words[0]); }
+  /// The exponent of the service interval: 2^n microframes.
+  [[nodiscard]] unsigned interval() const { return static_cast<unsigned>(Interval.get(words[0])); }
   void set_max_packet_size(unsigned size) { words[1] = static_cast<std::uint32_t>(MaxPacketSize.set(words[1], size)); }
   void set_state(EndpointState state) {
     words[0] = static_cast<std::uint32_t>(State.set(words[0], static_cast<std::uint64_t>(state)));
   }
   [[nodiscard]] RingPosition dequeue() const;
   void set_dequeue(RingPosition position);
+};
+
+/// §6.2.4.1, Stream Context Type. Secondary stream arrays (0 and from 2 on) are not served: HCCPARAMS1.NSS.
+enum class StreamContextType : std::uint8_t { secondary_ring = 0, primary_ring = 1 };
+
+/// §6.2.4.1 Stream Context: where the ring of one stream goes on
+struct StreamContext {
+  static constexpr std::uint64_t kSize = 16;
+  static constexpr Field DCS = bit("DCS", 0, Access::RW);
+  static constexpr Field SCT = bits("SCT", 3, 1, Access::RW);
+  static constexpr Field Pointer = bits("TR Dequeue Pointer", 63, 4, Access::RW);
+
+  std::uint64_t dequeue_word = 0;  // dwords 0 and 1; Set TR Dequeue Pointer's parameter looks the same (§6.4.3.9)
+
+  [[nodiscard]] StreamContextType type() const { return static_cast<StreamContextType>(SCT.get(dequeue_word)); }
+  [[nodiscard]] RingPosition dequeue() const {
+    return {GuestAddress(dequeue_word & Pointer.mask()), DCS.test(dequeue_word)};
+  }
+  [[nodiscard]] static StreamContext primary(RingPosition position) {
+    const std::uint64_t type = SCT.set(0, static_cast<std::uint64_t>(StreamContextType::primary_ring));
+    return {(position.address.value & Pointer.mask()) | type | (position.cycle ? 1u : 0u)};
+  }
 };
 
 /// §6.2.5.1 Input Control Context

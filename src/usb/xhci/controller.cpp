@@ -125,7 +125,7 @@ void Controller::ring_doorbell(unsigned slot, std::uint64_t value) {
   }
   const SlotId id(static_cast<std::uint8_t>(slot));
   if (Endpoint* endpoint = slots_->endpoint(id, static_cast<unsigned>(doorbell::Target.get(value)))) {
-    endpoint->ring_doorbell();
+    endpoint->ring_doorbell(static_cast<std::uint16_t>(doorbell::StreamId.get(value)));
   }
 }
 

@@ -34,9 +34,11 @@ struct Options {
 /// all registers behind its BAR, and the ports as a `usb::Bus`.
 ///
 /// Knows of the guest only its memory and where interrupts go; of peripherals only `usb::Device`; of time only the
-/// scheduler. It is driven by register accesses and completions, and needs no timer while idle.
+/// scheduler. It is driven by register accesses and completions, and by a timer where an isochronous ring has TDs or
+/// the guest asked for one; it needs none while idle.
 ///
-/// Not served yet: isochronous endpoints, streams (MaxPSASize 0), hubs behind root ports.
+/// Not served: hubs behind root ports, secondary stream arrays (HCCPARAMS1.NSS), bandwidth (nothing here is a bus that
+/// could be full).
 class Controller final : public pci::BarModel, public Bus, private Services, private InterrupterHost, private PortHost {
  public:
   /// Where the register sets lie in the BAR. The rest up to `kRegisterSpace` reads as zero.
@@ -94,6 +96,10 @@ class Controller final : public pci::BarModel, public Bus, private Services, pri
   void post_event(unsigned interrupter, const Trb& event, bool block_interrupt) override;
   [[nodiscard]] bool may_fetch() const override;
   [[nodiscard]] bool running() const override { return state_ == RunState::running; }
+  [[nodiscard]] const MicroframeIndex& microframes() const override { return *microframe_index_; }
+  [[nodiscard]] std::unique_ptr<Timer> make_timer(std::function<void()> on_expiry) override {
+    return scheduler_.make_timer(std::move(on_expiry));
+  }
   void advance_later(SlotId slot, unsigned dci) override;
   void host_system_error(std::string_view what) override;
 

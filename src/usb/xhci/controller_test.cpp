@@ -42,8 +42,8 @@ class ControllerTest : public ::testing::Test {
 TEST_F(ControllerTest, CapabilitiesSayWhatIsThere) {
   EXPECT_EQ(rig_.read32(0x00), 0x0120'0040u) << "CAPLENGTH and HCIVERSION";
   EXPECT_EQ(rig_.read32(0x04), 8u << 24 | 8u << 8 | 16u) << "ports, interrupters, slots";
-  EXPECT_EQ(rig_.read32(0x08), 4u << 4) << "16 segments, no scratchpads";
-  EXPECT_EQ(rig_.read32(0x10) & 0xffff, 0x81u) << "64-bit addresses, small contexts, no streams";
+  EXPECT_EQ(rig_.read32(0x08), 4u << 4 | 9) << "16 segments, no scratchpads, a frame ahead";
+  EXPECT_EQ(rig_.read32(0x10) & 0xffff, 0x5081u) << "64-bit addresses, small contexts, 64 linear streams";
   EXPECT_EQ(rig_.read32(0x14), 0x2000u);
   EXPECT_EQ(rig_.read32(0x18), 0x1000u);
   EXPECT_EQ(rig_.read32(kOperational + kPagesize), 1u);

@@ -2,11 +2,12 @@
 #include "usb/xhci/endpoint.hpp"
 
 #include <algorithm>
-#include <ranges>
 #include <utility>
 
 #include "base/check.hpp"
 #include "base/trace.hpp"
+#include "usb/xhci/data_ring.hpp"
+#include "usb/xhci/isoch_ring.hpp"
 
 namespace periplex::usb::xhci {
 namespace {
@@ -28,44 +29,27 @@ constexpr bool is_edge(EndpointState from, EndpointState to) {
   return false;
 }
 
-CompletionCode completion_code(Status status) {
-  switch (status) {
-    case Status::ok:
-      return CompletionCode::success;
-    case Status::stall:
-      return CompletionCode::stall_error;
-    case Status::babble:
-      return CompletionCode::babble_detected_error;
-    // A cancel that nobody here asked for means that the device was reset or left: it does not answer.
-    case Status::error:
-    case Status::cancelled:
-    case Status::disconnected:
-      break;
-  }
-  return CompletionCode::usb_transaction_error;
-}
-
-Direction ring_direction(unsigned dci) {
-  return dci % 2 == 1 ? Direction::in : Direction::out;
-}
-
 }  // namespace
 
 Endpoint::Endpoint(Services& services, SlotId slot, unsigned dci, const EndpointContext& context, DeviceContext output,
                    DeviceSource device)
-    : services_(services),
-      slot_(slot),
-      dci_(dci),
-      context_(context),
-      output_(output),
-      device_(std::move(device)),
-      fetch_(context.dequeue()) {
+    : services_(services), slot_(slot), dci_(dci), context_(context), output_(output), device_(std::move(device)) {
+  if (context.max_primary_streams() > 0) {
+    streams_.emplace(services_.memory(), context);
+    rings_.resize(streams_->size());
+  } else {
+    rings_.push_back(make_ring(0, context.dequeue()));
+  }
   enter(EndpointState::running);
 }
 
-Endpoint::~Endpoint() {
-  for (const Entry& entry : in_flight_) services_.in_flight().forget(entry.id);
-  cancel_all();
+std::unique_ptr<TransferRing> Endpoint::make_ring(std::uint16_t stream, RingPosition start) {
+  const RingIdentity identity{.slot = slot_, .dci = dci_, .type = type(), .stream = stream};
+  auto& host = static_cast<RingHost&>(*this);
+  if (type() == TransferType::isochronous) {
+    return std::make_unique<IsochRing>(host, identity, start, context_.interval());
+  }
+  return std::make_unique<DataRing>(host, identity, start);
 }
 
 void Endpoint::enter(EndpointState state) {
@@ -74,41 +58,84 @@ void Endpoint::enter(EndpointState state) {
               static_cast<unsigned>(state));
   state_ = state;
   context_.set_state(state);
+  publish();
+}
+
+void Endpoint::publish() {
   if (!output_.write_endpoint(dci_, context_)) services_.host_system_error("device context");
 }
 
-TransferDescriptor::Report Endpoint::reporter() {
-  return [this](const TransferDescriptor::Event& event) {
-    services_.post_event(event.interrupter,
-                         transfer_event(event.pointer, event.length, event.code, slot_, dci_, event.event_data),
-                         event.block_interrupt);
-  };
+/// Where `ring` goes on, for the guest: in its stream context, or in the endpoint context that `enter` writes.
+void Endpoint::publish_position(std::size_t stream, const TransferRing& ring) {
+  if (!streams_) return context_.set_dequeue(ring.position());
+  if (!streams_->write(static_cast<std::uint16_t>(stream), ring.position())) {
+    services_.host_system_error("stream context");
+  }
 }
 
-void Endpoint::ring_doorbell() {
-  if (state_ == EndpointState::stopped && on_quiet_.empty()) enter(EndpointState::running);
-  advance();
+void Endpoint::publish_position(const TransferRing& ring) {
+  const auto found = std::ranges::find(rings_, &ring, &std::unique_ptr<TransferRing>::get);
+  publish_position(static_cast<std::size_t>(found - rings_.begin()), ring);
 }
 
-bool Endpoint::may_launch() const {
-  return state_ == EndpointState::running && on_quiet_.empty() && in_flight_.size() < max_in_flight() &&
-         services_.running() && services_.may_fetch();
+void Endpoint::publish_positions() {
+  for (std::size_t stream = 0; stream < rings_.size(); ++stream) {
+    if (rings_[stream]) publish_position(stream, *rings_[stream]);
+  }
+}
+
+// --- doorbells
+
+void Endpoint::ring_doorbell(std::uint16_t stream) {
+  // "If the endpoint does not define Streams … and a non-'0' value is written to this field, the doorbell reference
+  // shall be ignored" (§5.6).
+  if (!streams_ && stream != 0) return;
+  if (closing_ || !on_quiet_.empty() || (state_ != EndpointState::stopped && state_ != EndpointState::running)) return;
+  const bool stopped = state_ == EndpointState::stopped;
+  if (stopped) enter(EndpointState::running);
+  if (!find_stream(stream)) return;
+  // A device may go on with any stream as soon as the endpoint runs again (USB 3.2 §8.12.1.4).
+  if (stopped) return advance();
+  rings_[stream]->advance();
+}
+
+/// Reads the context of a stream that is new; false where it may not be used.
+bool Endpoint::find_stream(std::uint16_t stream) {
+  if (!streams_) return true;
+  if (!streams_->contains(stream)) {
+    stream_error(CompletionCode::invalid_stream_id_error);
+    return false;
+  }
+  if (rings_[stream]) return true;
+  const auto context = streams_->read(stream);
+  if (!context) {
+    services_.host_system_error("stream context");
+    return false;
+  }
+  if (context->type() != StreamContextType::primary_ring) {
+    stream_error(CompletionCode::invalid_stream_type_error);
+    return false;
+  }
+  rings_[stream] = make_ring(stream, context->dequeue());
+  return true;
+}
+
+/// §4.12.2: the endpoint halts, and the event has no TRB that it could name.
+void Endpoint::stream_error(CompletionCode code) {
+  ++counters_.errors;
+  enter(EndpointState::halted);
+  services_.post_event(0, transfer_event(0, 0, code, slot_, dci_, false), false);
+  cancel_all();
 }
 
 void Endpoint::advance() {
-  for (std::size_t fetched = 0; may_launch();) {
-    if (fetched >= kMaxFetched) {
-      if (!std::exchange(advances_later_, true)) services_.advance_later(slot_, dci_);
-      return;
-    }
-    auto assembled = assemble();
-    if (assembled && !*assembled) return;
-    // A mistake is reported in its turn: after what stands before it on the ring.
-    if (!assembled) return in_flight_.empty() ? malformed(assembled.error()) : void();
-    fetched += (*assembled)->trbs();
-    if (!in_flight_.empty() && trbs_in_flight_ + (*assembled)->trbs() > TransferDescriptor::kMaxTrbs) return;
-    if (!launch(std::move(**assembled))) return;
+  for (const auto& ring : rings_) {
+    if (ring) ring->advance();
   }
+}
+
+void Endpoint::advance_later() {
+  if (!std::exchange(advances_later_, true)) services_.advance_later(slot_, dci_);
 }
 
 void Endpoint::advance_again() {
@@ -116,129 +143,63 @@ void Endpoint::advance_again() {
   advance();
 }
 
-TransferDescriptor::Assembled Endpoint::assemble() const {
-  if (type() == TransferType::control) return TransferDescriptor::assemble_control(services_.memory(), fetch_);
-  return TransferDescriptor::assemble_normal(services_.memory(), fetch_, ring_direction(dci_));
+bool Endpoint::may_fetch() {
+  return state_ == EndpointState::running && !closing_ && on_quiet_.empty() && services_.running() &&
+         services_.may_fetch();
 }
 
-/// Makes one transfer of `td`; false where it has to wait or the endpoint does not run any more.
-bool Endpoint::launch(TransferDescriptor td) {
-  Device* device = device_();
-  if (td.is_no_op() || device == nullptr) {
-    if (!in_flight_.empty()) return false;
-    if (device == nullptr) {
-      fail(td, CompletionCode::usb_transaction_error, 0);
-      return false;
-    }
-    fetch_ = td.next();
-    td.report_done(0, reporter());
-    return true;
-  }
-  // A control transfer begins again with its Setup stage; another goes on where it was stopped.
-  const std::uint64_t skipped = td.setup() ? 0 : std::min(std::exchange(moved_before_, 0), td.data().size());
-  auto data = td.data().gather(services_.memory(), td.direction(), Holding::pinned, skipped);
-  if (!data) {
-    if (in_flight_.empty()) malformed({std::nullopt, td.first()});
-    return false;
-  }
-  const TransferId id = services_.in_flight().enter(*this);
-  auto transfer =
-      std::make_unique<Transfer>(services_.in_flight(), id, endpoint_address(dci_), td.direction(), std::move(*data));
-  transfer->setup = td.setup();
-  fetch_ = td.next();
-  ++counters_.requests;
-  trace::line("usb/xhci", "slot {} endpoint {} transfer {} of {} bytes", slot_.value, dci_, id.value, td.data().size());
-  trbs_in_flight_ += td.trbs();
-  in_flight_.push_back({.td = std::move(td), .id = id, .skipped = skipped});
-  device->submit(std::move(transfer));
-  return true;
+// --- what rings meet
+
+void Endpoint::report(const TransferDescriptor::Event& event) {
+  services_.post_event(event.interrupter,
+                       transfer_event(event.pointer, event.length, event.code, slot_, dci_, event.event_data),
+                       event.block_interrupt);
 }
 
-void Endpoint::on_transfer_complete(const Transfer& transfer, Completion completion) {
-  const auto entry = std::ranges::find(in_flight_, transfer.id(), &Entry::id);
-  PERIPLEX_CHECK(entry != in_flight_.end());
-  entry->completion = completion;
-  trace::line("usb/xhci", "slot {} endpoint {} transfer {} {} {} bytes", slot_.value, dci_, transfer.id().value,
-              name(completion.status), completion.actual);
-  while (!in_flight_.empty() && in_flight_.front().completion) {
-    Entry front = std::move(in_flight_.front());
-    in_flight_.pop_front();
-    trbs_in_flight_ -= front.td.trbs();
-    retire(std::move(front));
-  }
-  if (on_quiet_.empty()) return advance();
-  if (!in_flight_.empty()) return;
+void Endpoint::halt(const TransferRing& ring) {
+  publish_position(ring);
+  enter(EndpointState::halted);
+}
+
+void Endpoint::trb_error(const TransferRing& ring) {
+  publish_position(ring);
+  enter(EndpointState::error);
+  const std::uint64_t pointer = ring.position().address.value;
+  services_.post_event(0, transfer_event(pointer, 0, CompletionCode::trb_error, slot_, dci_, false), false);
+  cancel_all();
+}
+
+void Endpoint::transfer_ended(TransferRing& ring) {
+  if (on_quiet_.empty()) return ring.advance();
+  if (!quiet()) return;
+  come_to_rest();
   std::vector<Done> waiting = std::exchange(on_quiet_, {});
   for (Done& done : waiting) done();  // may end this endpoint's life
 }
 
-void Endpoint::retire(Entry entry) {
-  const Completion completion = *entry.completion;
-  const std::uint64_t actual = std::min(entry.skipped + completion.actual, entry.td.data().size());
-  if (entry.abandoned) return;
-  if (completion.status == Status::ok) return finish(entry, actual);
-  if (!on_quiet_.empty() && completion.status == Status::cancelled) return interrupt(entry, actual);
-  fail(entry.td, completion_code(completion.status), actual);
-}
+// --- commands
 
-void Endpoint::finish(const Entry& entry, std::uint64_t actual) {
-  counters_.guest_packets += entry.td.trbs();
-  ++counters_.data_sets;
-  counters_.bytes += actual;
-  entry.td.report_done(actual, reporter());
-}
-
-/// A quiesce has cut `entry` off: it stays on the ring, and goes on later where it was.
-void Endpoint::interrupt(const Entry& entry, std::uint64_t actual) {
-  abandon_all();
-  fetch_ = entry.td.start();
-  moved_before_ = actual;
-  stopped_td_ = entry.td;
-}
-
-void Endpoint::fail(const TransferDescriptor& td, CompletionCode code, std::uint64_t actual) {
-  ++counters_.errors;
-  ++counters_.data_sets;
-  // "The TR Dequeue Pointer … shall reference the TRB that caused the halt"; the guest moves it on (§4.10.2.1). The
-  // context is written before the event: a guest that sees the event looks at the state there.
-  fetch_ = td.failed_at(actual);
-  moved_before_ = 0;
-  context_.set_dequeue(fetch_);
-  enter(EndpointState::halted);
-  abandon_all();
-  td.report_failed(code, actual, reporter());
-  cancel_all();
-}
-
-void Endpoint::malformed(const TransferDescriptor::Malformed& what) {
-  ++counters_.errors;
-  if (what.ring == RingError::fault) return services_.host_system_error("transfer ring");
-  fetch_ = what.at;
-  moved_before_ = 0;
-  context_.set_dequeue(what.at);
-  enter(EndpointState::error);
-  services_.post_event(0, transfer_event(what.at.address.value, 0, CompletionCode::trb_error, slot_, dci_, false),
-                       false);
+bool Endpoint::quiet() const {
+  return std::ranges::all_of(rings_, [](const auto& ring) { return !ring || ring->quiet(); });
 }
 
 void Endpoint::cancel_all() {
-  Device* device = device_();
-  if (device == nullptr) return;
-  // The newest first: a device that moves on to the next transfer when one ends must not find one that ends next.
-  for (const Entry& entry : std::views::reverse(in_flight_)) {
-    if (entry.completion) continue;
-    ++counters_.cancellations;
-    device->cancel(entry.id);
+  for (const auto& ring : rings_) {
+    if (ring) ring->cancel_all();
   }
 }
 
-void Endpoint::abandon_all() {
-  for (Entry& entry : in_flight_) entry.abandoned = true;
+void Endpoint::come_to_rest() {
+  for (const auto& ring : rings_) {
+    if (ring) ring->come_to_rest();
+  }
 }
 
 void Endpoint::quiesce(Done done) {
-  if (on_quiet_.empty()) stopped_td_.reset();
-  if (in_flight_.empty()) return done();
+  if (quiet()) {
+    come_to_rest();
+    return done();
+  }
   on_quiet_.push_back(std::move(done));
   cancel_all();
 }
@@ -246,9 +207,11 @@ void Endpoint::quiesce(Done done) {
 void Endpoint::stop(Done done) {
   quiesce([this, done = std::move(done)]() mutable {
     if (state_ == EndpointState::running) {
-      context_.set_dequeue(stopped_td_ ? stopped_td_->failed_at(moved_before_) : fetch_);
+      publish_positions();
       enter(EndpointState::stopped);
-      if (stopped_td_) stopped_td_->report_failed(CompletionCode::stopped, moved_before_, reporter());
+      for (const auto& ring : rings_) {
+        if (ring) ring->report_stopped();
+      }
     }
     done();
   });
@@ -258,20 +221,25 @@ void Endpoint::reset_halted(bool preserve_transfer_state) {
   if (!preserve_transfer_state) {
     if (Device* device = device_()) device->endpoint_opened(endpoint_address(dci_));
   }
+  // The stream that failed was written when it did; those that it took with it stand still only now.
+  publish_positions();
   enter(EndpointState::stopped);
 }
 
-void Endpoint::set_dequeue(RingPosition position) {
-  fetch_ = position;
-  moved_before_ = 0;
-  context_.set_dequeue(position);
+void Endpoint::set_dequeue(std::uint16_t stream, RingPosition position) {
+  if (rings_[stream]) {
+    rings_[stream]->set_position(position);
+  } else {
+    rings_[stream] = make_ring(stream, position);
+  }
+  publish_position(stream, *rings_[stream]);
   if (state_ == EndpointState::error) return enter(EndpointState::stopped);
-  if (!output_.write_endpoint(dci_, context_)) services_.host_system_error("device context");
+  publish();
 }
 
 void Endpoint::set_max_packet_size(unsigned size) {
   context_.set_max_packet_size(size);
-  if (!output_.write_endpoint(dci_, context_)) services_.host_system_error("device context");
+  publish();
 }
 
 }  // namespace periplex::usb::xhci

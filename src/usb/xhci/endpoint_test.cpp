@@ -3,6 +3,7 @@
 
 #include <gmock/gmock.h>
 
+#include "usb/xhci/data_ring.hpp"
 #include "usb/xhci/registers.hpp"
 #include "usb/xhci/testing/endpoint_rig.hpp"
 
@@ -97,7 +98,7 @@ TEST_F(EndpointTest, MoreTdsThanFitInFlightFollowAsOthersEnd) {
   ASSERT_EQ(driver_.configure(rig_.slot, std::span(&large, 1), 1u << kIn).code, CompletionCode::success);
   for (unsigned i = 0; i < 100; ++i) driver_.queue(rig_.slot, kIn, normal(rig_.data, 64));
   driver_.ring(rig_.slot, kIn);
-  EXPECT_EQ(rig_.device.held(), Endpoint::kMaxInFlight);
+  EXPECT_EQ(rig_.device.held(), DataRing::kMaxInFlight);
   unsigned done = 0;
   for (; rig_.device.held() != 0; ++done) rig_.device.complete_ok();
   EXPECT_EQ(done, 100u);

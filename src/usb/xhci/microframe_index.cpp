@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "usb/xhci/microframe_index.hpp"
 
+#include <algorithm>
+
 #include "usb/xhci/registers.hpp"
 
 namespace periplex::usb::xhci {
@@ -20,9 +22,20 @@ MicroframeIndex::MicroframeIndex(RegisterFile& registers, std::uint32_t base, Sc
   registers.add(kMfindex, base).on_read([this] { return now(); });
 }
 
+Nanoseconds MicroframeIndex::elapsed() const {
+  return counted_ + (running_ ? scheduler_.now() - started_ : Nanoseconds(0));
+}
+
+std::uint64_t MicroframeIndex::count() const {
+  return static_cast<std::uint64_t>(elapsed() / kMicroframe);
+}
+
 std::uint64_t MicroframeIndex::now() const {
-  const Nanoseconds elapsed = counted_ + (running_ ? scheduler_.now() - started_ : Nanoseconds(0));
-  return static_cast<std::uint64_t>(elapsed / kMicroframe) % kPeriod;
+  return count() % kPeriod;
+}
+
+Nanoseconds MicroframeIndex::until(std::uint64_t target) const {
+  return std::max(Nanoseconds(0), kMicroframe * static_cast<std::int64_t>(target) - elapsed());
 }
 
 void MicroframeIndex::start() {

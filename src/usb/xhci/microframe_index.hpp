@@ -20,10 +20,16 @@ class MicroframeIndex {
   void stop();
   void reset();
   void enable_wrap_event(bool enabled);
+  /// What MFINDEX reads.
   [[nodiscard]] std::uint64_t now() const;
+  /// The same without the wrap.
+  [[nodiscard]] std::uint64_t count() const;
+  /// How long until `count` has come to `target`, if the controller goes on running.
+  [[nodiscard]] Nanoseconds until(std::uint64_t target) const;
 
  private:
   void arm();
+  [[nodiscard]] Nanoseconds elapsed() const;
 
   Scheduler& scheduler_;
   std::function<void()> on_wrap_;

@@ -11,6 +11,8 @@ constexpr std::uint8_t kUsb2Major = 0x02;
 constexpr std::uint8_t kUsb3Major = 0x03;
 constexpr std::uint8_t kUsb3Minor = 0x20;
 
+constexpr std::uint64_t kSchedulingThreshold = 0x8 | 1;  // §4.14.2: rings are looked at once a frame
+
 constexpr std::uint32_t kUsb2Protocol = Controller::kExtendedCapabilities;
 constexpr std::uint32_t kUsb3Protocol = Controller::kExtendedCapabilities + 0x20;
 
@@ -22,10 +24,14 @@ void Controller::add_capability_registers() {
   structural = hcsparams1::MaxIntrs.set(structural, options_.interrupters);
   structural = hcsparams1::MaxPorts.set(structural, options_.usb2_ports + options_.usb3_ports);
   registers_.add(hcsparams1::reg, 0, structural);
-  registers_.add(hcsparams2::reg, 0, hcsparams2::ERSTMax.set(0, EventRing::kErstMax));
+  registers_.add(hcsparams2::reg, 0,
+                 hcsparams2::IST.set(hcsparams2::ERSTMax.set(0, EventRing::kErstMax), kSchedulingThreshold));
   registers_.add(hcsparams3::reg, 0);
+  // CFC is 0: a driver then asks for no certain frame once a ring has begun (SIA), and what it queues a little late, as
+  // virtual processors will, is moved instead of missed. Frame IDs are honoured where they come all the same.
   std::uint64_t capability = hccparams1::AC64.set(0, 1);
-  capability = hccparams1::NSS.set(capability, 1);
+  capability = hccparams1::NSS.set(capability, 1);  // stream arrays are linear
+  capability = hccparams1::MaxPSASize.set(capability, StreamArray::kMaxPSASize);
   capability = hccparams1::xECP.set(capability, kExtendedCapabilities / 4);
   registers_.add(hccparams1::reg, 0, capability);
   registers_.add(kDboff, 0, kDoorbellBase);

@@ -1,13 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <functional>
+#include <memory>
 #include <string_view>
 
+#include "base/time.hpp"
 #include "guest/memory.hpp"
 #include "usb/in_flight.hpp"
 #include "usb/xhci/trb.hpp"
 
 namespace periplex::usb::xhci {
+
+class MicroframeIndex;
 
 /// What slots, endpoints and the command ring may ask of the controller they belong to.
 class Services {
@@ -21,6 +26,10 @@ class Services {
   [[nodiscard]] virtual bool may_fetch() const = 0;
   /// USBCMD.R/S is set and no reset, halt or error is going on.
   [[nodiscard]] virtual bool running() const = 0;
+
+  /// The clock of isochronous endpoints; it stands while the controller does not run.
+  [[nodiscard]] virtual const MicroframeIndex& microframes() const = 0;
+  [[nodiscard]] virtual std::unique_ptr<Timer> make_timer(std::function<void()> on_expiry) = 0;
 
   /// Calls the endpoint's `advance_again` (for endpoint 0 of slot 0: the command ring's) in a later turn of the loop.
   virtual void advance_later(SlotId slot, unsigned dci) = 0;

@@ -84,6 +84,13 @@ void Slot::quiesce(std::uint32_t dcis, Done done) {
   }
 }
 
+void Slot::quiesce_to_close(std::uint32_t dcis, Done done) {
+  for (unsigned dci = kControlDci; dci < kContexts; ++dci) {
+    if ((dcis >> dci & 1) != 0 && endpoints_[dci] != nullptr) endpoints_[dci]->begin_close();
+  }
+  quiesce(dcis, std::move(done));
+}
+
 void Slot::enter(SlotState state) {
   trace::line("usb/xhci", "slot {} state {} -> {}", id_.value, static_cast<unsigned>(state_),
               static_cast<unsigned>(state));

@@ -46,6 +46,8 @@ class Slot final : private TransferReceiver {
   void close(unsigned dci);
   /// Quiesces the endpoints whose bits are set in `dcis`, then calls `done`.
   void quiesce(std::uint32_t dcis, Done done);
+  /// As `quiesce`, for endpoints that will be closed then: nothing starts them again meanwhile.
+  void quiesce_to_close(std::uint32_t dcis, Done done);
 
   void enter(SlotState state);
   void set_address(std::uint8_t address) { context_.set_address(address); }

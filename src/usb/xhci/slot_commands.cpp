@@ -11,21 +11,31 @@ namespace {
 constexpr std::uint64_t kInputContextMask = ~std::uint64_t{0xf};
 constexpr std::uint32_t kAddressDeviceFlags = 0x3;  // A0 and A1
 
-/// Endpoint types that a configured endpoint may have at `dci` (table 6-9: the direction must agree). Isochronous
-/// endpoints and streams have their place here; they are not served yet.
+/// §4.6.6, §6.2.3: MaxPStreams is not greater than MaxPSASize; stream arrays are linear ones, as HCCPARAMS1.NSS says.
+bool may_have_streams(const EndpointContext& context) {
+  const unsigned streams = context.max_primary_streams();
+  return streams == 0 || (streams <= StreamArray::kMaxPSASize && context.linear_stream_array());
+}
+
+/// Endpoint types that a configured endpoint may have at `dci` (table 6-9: the direction must agree), and streams,
+/// which only bulk endpoints have.
 bool may_configure(unsigned dci, const EndpointContext& context) {
   const bool in = dci % 2 == 1;
   switch (context.type()) {
     case EndpointType::bulk_out:
+      return !in && may_have_streams(context);
+    case EndpointType::bulk_in:
+      return in && may_have_streams(context);
     case EndpointType::interrupt_out:
       return !in && context.max_primary_streams() == 0;
-    case EndpointType::bulk_in:
     case EndpointType::interrupt_in:
       return in && context.max_primary_streams() == 0;
     case EndpointType::control:
-      return in;
-    case EndpointType::isoch_in:
+      return in && context.max_primary_streams() == 0;
     case EndpointType::isoch_out:
+      return !in && context.max_primary_streams() == 0;
+    case EndpointType::isoch_in:
+      return in && context.max_primary_streams() == 0;
     case EndpointType::not_valid:
       break;
   }
@@ -117,7 +127,7 @@ void SlotCommands::enable_slot(Done done) {
 
 /// §4.6.4
 void SlotCommands::disable_slot(Slot& slot, Done done) {
-  slot.quiesce(Slot::kAllEndpoints, [this, &slot, done = std::move(done)]() mutable {
+  slot.quiesce_to_close(Slot::kAllEndpoints, [this, &slot, done = std::move(done)]() mutable {
     const SlotId id = slot.id();
     for (unsigned dci = kControlDci; dci < kContexts; ++dci) slot.close(dci);
     slot.enter(SlotState::disabled_enabled);
@@ -160,8 +170,8 @@ void SlotCommands::address_device(Slot& slot, const Trb& command, Done done) {
   if (slot_context->route_string() != 0 || port->device() == nullptr || !port->enabled()) {
     return done(CompletionCode::usb_transaction_error, id);
   }
-  slot.quiesce(Slot::kAllEndpoints, [&slot, port, slot_context = *slot_context, endpoint = *control_endpoint,
-                                     output = *output, block_set_address, done = std::move(done)]() mutable {
+  slot.quiesce_to_close(Slot::kAllEndpoints, [&slot, port, slot_context = *slot_context, endpoint = *control_endpoint,
+                                              output = *output, block_set_address, done = std::move(done)]() mutable {
     slot.assign(*port, slot_context, endpoint, output);
     if (block_set_address) {
       slot.enter(SlotState::default_);
@@ -199,10 +209,11 @@ void SlotCommands::configure_endpoint(Slot& slot, const Trb& command, Done done)
   const auto code = read_additions(slot, address, *control, added);
   if (!code) return fault(std::move(done), id);
   if (*code != CompletionCode::success) return done(*code, id);
-  slot.quiesce(control->drop_flags, [&slot, control = *control, added, done = std::move(done)]() mutable {
-    apply_configuration(slot, control, added);
-    done(CompletionCode::success, slot.id());
-  });
+  slot.quiesce_to_close(control->drop_flags & Slot::kAllButControl,
+                        [&slot, control = *control, added, done = std::move(done)]() mutable {
+                          apply_configuration(slot, control, added);
+                          done(CompletionCode::success, slot.id());
+                        });
 }
 
 std::expected<CompletionCode, guest::Fault> SlotCommands::read_additions(const Slot& slot, GuestAddress address,
@@ -221,7 +232,7 @@ std::expected<CompletionCode, guest::Fault> SlotCommands::read_additions(const S
 }
 
 void SlotCommands::deconfigure(Slot& slot, Done done) {
-  slot.quiesce(Slot::kAllButControl, [&slot, done = std::move(done)]() mutable {
+  slot.quiesce_to_close(Slot::kAllButControl, [&slot, done = std::move(done)]() mutable {
     for (unsigned dci = kControlDci + 1; dci < kContexts; ++dci) slot.close(dci);
     slot.enter(SlotState::addressed);
     slot.set_context_entries(1);
@@ -264,13 +275,16 @@ void SlotCommands::reset_device(Slot& slot, Done done) {
   if (slot.state() != SlotState::addressed && slot.state() != SlotState::configured) {
     return done(CompletionCode::context_state_error, slot.id());
   }
-  slot.quiesce(Slot::kAllEndpoints, [&slot, done = std::move(done)]() mutable {
+  auto reset = [&slot, done = std::move(done)]() mutable {
     for (unsigned dci = kControlDci + 1; dci < kContexts; ++dci) slot.close(dci);
     slot.enter(SlotState::default_);
     slot.set_context_entries(1);
     slot.set_address(0);
     slot.publish();
     done(CompletionCode::success, slot.id());
+  };
+  slot.quiesce_to_close(Slot::kAllButControl, [&slot, reset = std::move(reset)]() mutable {
+    slot.quiesce(1u << kControlDci, std::move(reset));
   });
 }
 
@@ -296,12 +310,29 @@ void SlotCommands::endpoint_command(Slot& slot, const Trb& command, Done done) {
       if (state != EndpointState::stopped && state != EndpointState::error) {
         return done(CompletionCode::context_state_error, id);
       }
-      endpoint->set_dequeue({GuestAddress(command.parameter & kInputContextMask), (command.parameter & 1) != 0});
-      return done(CompletionCode::success, id);
+      return set_dequeue(slot, *endpoint, command, std::move(done));
     default:
       if (state != EndpointState::running) return done(CompletionCode::context_state_error, id);
       return stop_endpoint(slot, *endpoint, std::move(done));
   }
+}
+
+/// §4.6.10, for a stopped endpoint or one in error.
+void SlotCommands::set_dequeue(Slot& slot, Endpoint& endpoint, const Trb& command, Done done) {
+  const auto stream = static_cast<std::uint16_t>(trb::StreamId.get(command.status));
+  const StreamContext position{command.parameter};
+  if (!endpoint.streams()) {
+    if (stream != 0) return done(CompletionCode::trb_error, slot.id());
+  } else if (!endpoint.streams()->contains(stream)) {
+    return done(CompletionCode::invalid_stream_id_error, slot.id());
+  } else if (position.type() != StreamContextType::primary_ring) {
+    return done(CompletionCode::invalid_stream_type_error, slot.id());
+  }
+  // A mistake on one stream can end in the error state while others still have transfers to give back.
+  endpoint.quiesce([&endpoint, stream, dequeue = position.dequeue(), id = slot.id(), done = std::move(done)]() mutable {
+    endpoint.set_dequeue(stream, dequeue);
+    done(CompletionCode::success, id);
+  });
 }
 
 void SlotCommands::stop_endpoint(Slot& slot, Endpoint& endpoint, Done done) {

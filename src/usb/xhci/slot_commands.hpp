@@ -43,6 +43,7 @@ class SlotCommands {
   void evaluate_context(Slot& slot, const Trb& command, Done done);
   void reset_device(Slot& slot, Done done);
   void endpoint_command(Slot& slot, const Trb& command, Done done);
+  void set_dequeue(Slot& slot, Endpoint& endpoint, const Trb& command, Done done);
   void stop_endpoint(Slot& slot, Endpoint& endpoint, Done done);
   /// The endpoint contexts that Configure Endpoint adds, by DCI.
   using Additions = std::array<EndpointContext, kContexts>;

@@ -223,12 +223,29 @@ TEST_F(SlotCommandsTest, ConfigureEndpointCanReplaceAnEndpointThatHasTransfers) 
   EXPECT_EQ(device_.held(), 0u) << "the new ring is empty";
 }
 
+TEST_F(SlotCommandsTest, AnEndpointThatIsBeingDroppedTakesNoDoorbellWhileOthersAreWaitedFor) {
+  const unsigned slot = slot_in(kAddressed);
+  ASSERT_EQ(driver_.configure(slot, std::array{kBulkOut, kBulkIn}).code, Code::success);
+  device_.answers_cancels = false;
+  driver_.queue(slot, 2, normal(rig_.ram.allocate(512), 512));
+  driver_.ring(slot, 2);
+  driver_.queue_command(command(TrbType::configure_endpoint_command, slot, 0, 0, kDeconfigure));
+  driver_.ring_command_doorbell();
+  driver_.queue(slot, 3, normal(rig_.ram.allocate(512), 512));
+  driver_.ring(slot, 3);
+  EXPECT_EQ(device_.held(), 1u) << "the endpoint that was idle is as good as gone";
+  rig_.write32(driver_.operational(0), 1u << 1);  // HCRST
+  device_.answer_cancels();
+  rig_.time.run_until_idle();
+  EXPECT_EQ(driver_.usbsts() & (1u << 11 | 1u), 1u) << "the reset has ended";
+}
+
 TEST_F(SlotCommandsTest, ConfigureEndpointThatIsRefusedChangesNothing) {
   const unsigned slot = slot_in(kConfigured);
   driver_.queue(slot, 3, normal(rig_.ram.allocate(512), 512));
   driver_.ring(slot, 3);
-  const EndpointSetup isochronous{.dci = 5, .type = 5};
-  EXPECT_EQ(driver_.configure(slot, std::span(&isochronous, 1), 1u << 3).code, Code::parameter_error);
+  const EndpointSetup wrong_direction{.dci = 5, .type = 2};
+  EXPECT_EQ(driver_.configure(slot, std::span(&wrong_direction, 1), 1u << 3).code, Code::parameter_error);
   EXPECT_EQ(driver_.endpoint_state(slot, 3), kRunning);
   EXPECT_EQ(driver_.endpoint_state(slot, 5), 0u);
   EXPECT_EQ(device_.held(), 1u) << "not even the transfer of the endpoint to be dropped";
@@ -238,16 +255,16 @@ TEST_F(SlotCommandsTest, ConfigureEndpointThatIsRefusedChangesNothing) {
 TEST_F(SlotCommandsTest, ConfigureEndpointChecksDirectionAndType) {
   const unsigned slot = slot_in(kAddressed);
   for (unsigned type = 0; type < 8; ++type) {
-    const bool in_ok = type == 4 || type == 6 || type == 7;
-    const bool out_ok = type == 2 || type == 3;
+    const bool in_ok = type >= 4;
+    const bool out_ok = type >= 1 && type <= 3;
     EXPECT_EQ(driver_.configure(slot, {.dci = 9, .type = type}).code == Code::success, in_ok) << type;
     EXPECT_EQ(driver_.configure(slot, {.dci = 8, .type = type}).code == Code::success, out_ok) << type;
     (void)driver_.configure(slot, {}, 1u << 8 | 1u << 9);
   }
   driver_.write_input_endpoint(slot, kBulkIn);
-  rig_.ram.write(driver_.input_context(slot) + 4 * 32, std::uint32_t{1u << 10});  // MaxPStreams
+  rig_.ram.write(driver_.input_context(slot) + 4 * 32, std::uint32_t{1u << 10});  // MaxPStreams without LSA
   driver_.write_input_control(slot, 0, 1u | 1u << 3);
-  EXPECT_EQ(execute(TrbType::configure_endpoint_command, slot), Code::parameter_error) << "streams";
+  EXPECT_EQ(execute(TrbType::configure_endpoint_command, slot), Code::parameter_error) << "secondary streams";
 }
 
 TEST_F(SlotCommandsTest, ConfigureEndpointLeavesTheControlEndpointAlone) {

@@ -37,18 +37,20 @@ std::unexpected<TransferDescriptor::Malformed> ring_error(RingError error, RingP
 }  // namespace
 
 bool TransferDescriptor::carries_data(const Trb& trb) {
-  return trb.type() == TrbType::normal || trb.type() == TrbType::data_stage;
+  return trb.type() == TrbType::normal || trb.type() == TrbType::data_stage || trb.type() == TrbType::isoch;
 }
 
 /// Adds a data TRB's piece; false where it breaks the rules for immediate data.
 bool TransferDescriptor::add_data(const Trb& trb) {
   const auto length = static_cast<std::uint32_t>(trb::TransferLength.get(trb.status));
+  if (immediate_) return false;
   if (!trb::IDT.test(trb.control)) {
     data_.add(GuestAddress(trb.parameter), length);
     return true;
   }
   // "If the IDT flag is set in one TRB of a TD, then it shall be the only Transfer TRB of the TD."
   if (length > kMaxImmediate || data_.pieces() != 0 || direction_ == Direction::in) return false;
+  immediate_ = true;
   std::array<std::byte, kMaxImmediate> immediate;
   std::memcpy(immediate.data(), &trb.parameter, sizeof trb.parameter);
   data_.add_immediate(ByteView(immediate).first(length));
@@ -57,6 +59,17 @@ bool TransferDescriptor::add_data(const Trb& trb) {
 
 TransferDescriptor::Assembled TransferDescriptor::assemble_normal(const guest::Memory& memory, RingPosition start,
                                                                   Direction direction) {
+  return assemble_chain(memory, start, direction, TrbType::normal);
+}
+
+TransferDescriptor::Assembled TransferDescriptor::assemble_isoch(const guest::Memory& memory, RingPosition start,
+                                                                 Direction direction) {
+  return assemble_chain(memory, start, direction, TrbType::isoch);
+}
+
+/// A TD whose first TRB is of type `first`; Normal TRBs continue it (§4.11.2.1, §4.11.2.3).
+TransferDescriptor::Assembled TransferDescriptor::assemble_chain(const guest::Memory& memory, RingPosition start,
+                                                                 Direction direction, TrbType first) {
   TransferDescriptor td(start, direction);
   RingReader reader(memory, start);
   while (true) {
@@ -65,8 +78,9 @@ TransferDescriptor::Assembled TransferDescriptor::assemble_normal(const guest::M
     if (!next) return ring_error(next.error(), at);
     if (!*next) return std::nullopt;
     const Trb& trb = **next;
-    const bool known = trb.type() == TrbType::event_data || (trb.type() == TrbType::no_op && td.trbs_.empty()) ||
-                       trb.type() == TrbType::normal;
+    const TrbType data = td.data_.pieces() == 0 ? first : TrbType::normal;
+    const bool known =
+        trb.type() == TrbType::event_data || (trb.type() == TrbType::no_op && td.trbs_.empty()) || trb.type() == data;
     if (!known || td.trbs_.size() == kMaxTrbs) return trb_error(place_of(trb));
     if (carries_data(trb) && !td.add_data(trb)) return trb_error(place_of(trb));
     td.trbs_.push_back(trb);
@@ -163,6 +177,23 @@ RingPosition TransferDescriptor::first() const {
   return place_of(trbs_.front());
 }
 
+std::optional<unsigned> TransferDescriptor::frame_id() const {
+  const Trb& first = trbs_.front();
+  if (first.type() != TrbType::isoch || trb::SIA.test(first.control)) return std::nullopt;
+  return static_cast<unsigned>(trb::FrameId.get(first.control));
+}
+
+unsigned TransferDescriptor::interrupter() const {
+  return interrupter_of(trbs_.back());
+}
+
+void TransferDescriptor::append_data(DataSet& all) const {
+  for (const Trb& trb : trbs_) {
+    if (!carries_data(trb)) continue;
+    all.add(GuestAddress(trb.parameter), static_cast<std::uint32_t>(trb::TransferLength.get(trb.status)));
+  }
+}
+
 void TransferDescriptor::report_done(std::uint64_t actual, const Report& report) const {
   bool is_short = false;
   std::uint32_t edtla = 0;  // Event Data Transfer Length Accumulator
@@ -215,6 +246,13 @@ void TransferDescriptor::report_failed(CompletionCode code, std::uint64_t actual
   const Trb& trb = trbs_[failed_trb(actual, piece)];
   const std::uint32_t left = carries_data(trb) ? data_.portion(piece, actual).residual() : 0;
   report(event_for(trb, left, code));
+}
+
+void TransferDescriptor::report_missed(const Report& report) const {
+  std::size_t piece = 0;
+  const Trb& trb = trbs_[failed_trb(data_.size(), piece)];
+  report(event_for(trb, static_cast<std::uint32_t>(trb::TransferLength.get(trb.status)),
+                   CompletionCode::missed_service_error));
 }
 
 }  // namespace periplex::usb::xhci

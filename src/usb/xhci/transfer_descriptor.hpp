@@ -29,6 +29,8 @@ class TransferDescriptor {
 
   /// Reads the next TD of a bulk or interrupt ring; nothing while it is not complete.
   [[nodiscard]] static Assembled assemble_normal(const guest::Memory& memory, RingPosition start, Direction direction);
+  /// Reads the next TD of an isochronous ring; nothing while it is not complete.
+  [[nodiscard]] static Assembled assemble_isoch(const guest::Memory& memory, RingPosition start, Direction direction);
   /// Reads the next Setup, Data and Status Stage of a control ring; nothing until the Status Stage is there.
   [[nodiscard]] static Assembled assemble_control(const guest::Memory& memory, RingPosition start);
 
@@ -41,6 +43,14 @@ class TransferDescriptor {
   [[nodiscard]] std::size_t trbs() const { return trbs_.size(); }
   /// A No Op TRB: nothing to transfer, an event where it asks for one (§4.11.7).
   [[nodiscard]] bool is_no_op() const { return trbs_.front().type() == TrbType::no_op; }
+
+  /// The frame that an Isoch TD asks for; nothing where any will do (SIA, §6.4.1.3).
+  [[nodiscard]] std::optional<unsigned> frame_id() const;
+  /// Its interrupter target: its last TRB's.
+  [[nodiscard]] unsigned interrupter() const;
+  [[nodiscard]] bool has_immediate_data() const { return immediate_; }
+  /// Adds its data to `all`, behind what that holds already. It must have no immediate data.
+  void append_data(DataSet& all) const;
 
   /// One Transfer Event to post.
   struct Event {
@@ -60,11 +70,16 @@ class TransferDescriptor {
   [[nodiscard]] RingPosition failed_at(std::uint64_t actual) const;
   /// Reports with `code` that it ended there, and how many bytes of that TRB are left (§4.6.9 for `stopped`).
   void report_failed(CompletionCode code, std::uint64_t actual, const Report& report) const;
+  /// Reports an Isoch TD whose interval had passed before anything of it was moved, at its last TRB (§4.10.3.2):
+  /// drivers take it for the end of what was missed.
+  void report_missed(const Report& report) const;
 
  private:
   explicit TransferDescriptor(RingPosition start, Direction direction)
       : start_(start), next_(start), direction_(direction) {}
 
+  [[nodiscard]] static Assembled assemble_chain(const guest::Memory& memory, RingPosition start, Direction direction,
+                                                TrbType first);
   [[nodiscard]] static bool carries_data(const Trb& trb);
   [[nodiscard]] bool add_data(const Trb& trb);
   [[nodiscard]] std::size_t failed_trb(std::uint64_t actual, std::size_t& piece) const;
@@ -75,6 +90,7 @@ class TransferDescriptor {
   std::optional<SetupPacket> setup_;
   std::vector<Trb> trbs_;
   DataSet data_;
+  bool immediate_ = false;
 
   class ControlAssembly;
 };

@@ -57,22 +57,34 @@ std::string_view name(CompletionCode code) {
       return "Stall Error";
     case CompletionCode::no_slots_available_error:
       return "No Slots Available Error";
+    case CompletionCode::invalid_stream_type_error:
+      return "Invalid Stream Type Error";
     case CompletionCode::slot_not_enabled_error:
       return "Slot Not Enabled Error";
     case CompletionCode::short_packet:
       return "Short Packet";
+    case CompletionCode::ring_underrun:
+      return "Ring Underrun";
+    case CompletionCode::ring_overrun:
+      return "Ring Overrun";
     case CompletionCode::parameter_error:
       return "Parameter Error";
     case CompletionCode::context_state_error:
       return "Context State Error";
     case CompletionCode::event_ring_full_error:
       return "Event Ring Full Error";
+    case CompletionCode::missed_service_error:
+      return "Missed Service Error";
     case CompletionCode::command_ring_stopped:
       return "Command Ring Stopped";
     case CompletionCode::command_aborted:
       return "Command Aborted";
     case CompletionCode::stopped:
       return "Stopped";
+    case CompletionCode::isoch_buffer_overrun:
+      return "Isoch Buffer Overrun";
+    case CompletionCode::invalid_stream_id_error:
+      return "Invalid Stream ID Error";
   }
   return "?";
 }

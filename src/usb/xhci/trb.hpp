@@ -53,14 +53,20 @@ enum class CompletionCode : std::uint8_t {
   trb_error = 5,
   stall_error = 6,
   no_slots_available_error = 9,
+  invalid_stream_type_error = 10,
   slot_not_enabled_error = 11,
   short_packet = 13,
+  ring_underrun = 14,
+  ring_overrun = 15,
   parameter_error = 17,
   context_state_error = 19,
   event_ring_full_error = 21,
+  missed_service_error = 23,
   command_ring_stopped = 24,
   command_aborted = 25,
   stopped = 26,
+  isoch_buffer_overrun = 31,
+  invalid_stream_id_error = 34,
 };
 
 [[nodiscard]] std::string_view name(CompletionCode code);
@@ -88,14 +94,19 @@ inline constexpr Field BEI = bit("BEI", 9, Access::RW);
 inline constexpr Field Type = bits("TRB Type", 15, 10, Access::RW);
 inline constexpr Field Dir = bit("DIR", 16, Access::RW);  // Data and Status Stage
 
+// Dword 3 of Isoch TRBs (6.4.1.3). TBC and TLBPC divide a TD into the packets of a burst, which do not exist here.
+inline constexpr Field FrameId = bits("Frame ID", 30, 20, Access::RW);
+inline constexpr Field SIA = bit("SIA", 31, Access::RW);
+
 // Dword 2 of transfer TRBs
 inline constexpr Field TransferLength = bits("TRB Transfer Length", 16, 0, Access::RW);
 inline constexpr Field InterrupterTarget = bits("Interrupter Target", 31, 22, Access::RW);
 
 // Commands (6.4.3)
-inline constexpr Field BSR = bit("BSR", 9, Access::RW);  // Address Device: Block Set Address Request
-inline constexpr Field DC = bit("DC", 9, Access::RW);    // Configure Endpoint: Deconfigure
-inline constexpr Field TSP = bit("TSP", 9, Access::RW);  // Reset Endpoint: Transfer State Preserve
+inline constexpr Field BSR = bit("BSR", 9, Access::RW);                   // Address Device: Block Set Address Request
+inline constexpr Field DC = bit("DC", 9, Access::RW);                     // Configure Endpoint: Deconfigure
+inline constexpr Field TSP = bit("TSP", 9, Access::RW);                   // Reset Endpoint: Transfer State Preserve
+inline constexpr Field StreamId = bits("Stream ID", 31, 16, Access::RW);  // Set TR Dequeue Pointer, dword 2
 inline constexpr Field SlotIdField = bits("Slot ID", 31, 24, Access::RW);
 inline constexpr Field EndpointId = bits("Endpoint ID", 20, 16, Access::RW);
 

@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <array>
 #include <cstdint>
+#include <optional>
 
 #include "base/check.hpp"
 #include "usb/xhci/testing/rig.hpp"
@@ -22,6 +23,10 @@ constexpr std::size_t kMaxSteps = 400;
 constexpr std::size_t kTasksPerStep = 8;
 constexpr std::array kSpeeds{Speed::low, Speed::full, Speed::high, Speed::super, Speed::super_plus};
 constexpr std::uint32_t kOperational = 0x40;
+constexpr unsigned kStreams = 7;  // DCI of a bulk IN endpoint with streams …
+constexpr unsigned kMaxPStreams = 2;
+constexpr unsigned kIsochOut = 8;
+constexpr unsigned kIsochIn = 9;
 
 /// The machine, and one step of its guest or devices at a time.
 class Fuzzed : private RegisterAccess {
@@ -95,9 +100,14 @@ class Fuzzed : private RegisterAccess {
       (void)driver_.drain();
       const unsigned slot = driver_.enable_slot().slot;
       (void)driver_.address_device(slot, port);
-      (void)driver_.configure(slot, std::array{EndpointSetup{.dci = 2, .type = 2, .ring_segments = 2, .ring_trbs = 16},
-                                               EndpointSetup{.dci = 3, .type = 6, .ring_trbs = 32},
-                                               EndpointSetup{.dci = 5, .type = 7, .ring_trbs = 16}});
+      (void)driver_.configure(
+          slot,
+          std::array{EndpointSetup{.dci = 2, .type = 2, .ring_segments = 2, .ring_trbs = 16},
+                     EndpointSetup{.dci = 3, .type = 6, .ring_trbs = 32},
+                     EndpointSetup{.dci = 5, .type = 7, .ring_trbs = 16},
+                     EndpointSetup{.dci = kStreams, .type = 6, .ring_trbs = 16, .max_primary_streams = kMaxPStreams},
+                     EndpointSetup{.dci = kIsochOut, .type = 1, .interval = 0},
+                     EndpointSetup{.dci = kIsochIn, .type = 5, .interval = 3}});
     }
   }
 
@@ -117,7 +127,7 @@ class Fuzzed : private RegisterAccess {
       case 5:
         return mutate_context(what >> 4);
       case 6:
-        return driver_.ring(what >> 4 & 7, input_.u8() & 0x1f);
+        return ring(what >> 4 & 7);
       case 7:
         return queue_transfer(what >> 4);
       case 8:
@@ -179,10 +189,16 @@ class Fuzzed : private RegisterAccess {
   void queue_transfer(unsigned which) {
     const unsigned slot = 1 + (which & 1);
     if (!driver_known(slot)) return;
-    constexpr std::array<unsigned, 4> kDcis{1, 2, 3, 5};
-    const unsigned dci = kDcis[which >> 1 & 3];
+    constexpr std::array<unsigned, 8> kDcis{1, 2, 3, 5, kStreams, kIsochOut, kIsochIn, kIsochOut};
+    const unsigned dci = kDcis[which >> 1 & 7];
     const std::uint32_t length = input_.le16();
     const std::uint32_t flags = input_.u8();
+    if (dci == kStreams) {
+      const unsigned stream = 1 + flags % 7;
+      driver_.streams(slot, dci).ring(stream).push(normal(data_, length & 0x1fff, flags & 0x274));
+      return driver_.ring(slot, dci, stream);
+    }
+    if (dci == kIsochOut || dci == kIsochIn) return queue_isoch(slot, dci, length, flags);
     if (dci == 1) {
       driver_.queue_control(
           slot, {.request_type = static_cast<std::uint8_t>(flags), .length = static_cast<std::uint16_t>(length & 0xff)},
@@ -195,34 +211,63 @@ class Fuzzed : private RegisterAccess {
     }
     driver_.ring(slot, dci);
   }
+  /// A few TDs of one TRB or two, as soon as possible or for a frame that the input names.
+  void queue_isoch(unsigned slot, unsigned dci, std::uint32_t length, std::uint32_t flags) {
+    const auto frame = (flags & 1) != 0 ? std::optional<std::uint32_t>(length >> 5) : std::nullopt;
+    for (unsigned i = 0; i <= (flags >> 1 & 7); ++i) {
+      if ((flags & 0x10) != 0) {
+        driver_.queue(slot, dci, std::array{isoch(data_, length & 0x3ff, flag::kChain, frame), normal(data_, i)});
+      } else {
+        driver_.queue(slot, dci, isoch(data_, length & 0x3ff, flags & 0x264, frame));
+      }
+    }
+    driver_.ring(slot, dci);
+  }
+  void ring(unsigned slot) {
+    const unsigned target = input_.u8();
+    driver_.ring(slot, target & 0x1f, target >> 5);
+  }
   void queue_command(unsigned which) {
     if (data_.value == 0) return driver_.ring(0, 0);
     const auto type = static_cast<TrbType>(9 + (which & 0xf));
     const unsigned slot = input_.u8() & 7;
-    const unsigned dci = input_.u8() & 0x1f;
+    const unsigned target = input_.u8();
+    const unsigned dci = target & 0x1f;
+    const unsigned stream = target >> 5;
     const bool known = driver_known(slot) && slot != 0;
     const std::uint64_t input = known ? driver_.input_context(slot).value : input_.le16();
     if (known && input_.u8() % 4 != 0) {
       const std::uint32_t drop = input_.le32();
       driver_.write_input_control(slot, drop, input_.le32());
     }
-    driver_.queue_command(command(type, slot, dci, input, (input_.u8() & 1u) << 9));
+    Trb trb = command(type, slot, dci, input, (input_.u8() & 1u) << 9);
+    if (type == TrbType::set_tr_dequeue_pointer_command && known && dci == kStreams && stream != 0) {
+      trb.parameter = driver_.streams(slot, dci).dequeue(stream);
+      trb.status = stream << 16;
+    }
+    driver_.queue_command(trb);
     driver_.ring_command_doorbell();
   }
 
-  /// Ends the oldest transfer of an endpoint, as the contract of `Device` asks.
+  /// Ends the oldest transfer of an endpoint or stream, as the contract of `Device` asks.
   void complete(unsigned which) {
     FakeDevice& device = *devices_[which % devices_.size()];
     if (device.held() == 0) return;
     std::size_t index = input_.u8() % device.held();
     const EndpointAddress endpoint = device.at(index).endpoint();
-    for (index = 0; device.at(index).endpoint() != endpoint;) ++index;
+    const std::uint16_t stream = device.at(index).stream;
+    for (index = 0; device.at(index).endpoint() != endpoint || device.at(index).stream != stream;) ++index;
     const std::uint8_t how = input_.u8();
     Transfer& transfer = device.at(index);
     const auto size = static_cast<std::uint32_t>(transfer.data.size());
     const std::uint32_t actual = (how & 8) != 0 ? size : std::min<std::uint32_t>(input_.le16(), size);
     if (transfer.direction() == Direction::in) {
       for (const MutableByteView span : transfer.data.spans()) std::memset(span.data(), how, span.size());
+    }
+    for (IsochronousPacket& packet : transfer.packets) {
+      const std::uint8_t outcome = input_.u8();
+      packet.actual = (outcome & 0x80) != 0 ? packet.length : outcome;
+      packet.status = static_cast<Status>((outcome & 0x70) == 0x70 ? outcome % 6 : 0);
     }
     device.complete_at(index, {static_cast<Status>((how & 7) % 6), actual});
   }

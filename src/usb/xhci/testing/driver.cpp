@@ -139,10 +139,20 @@ void Driver::write_input_slot(unsigned slot, unsigned port, unsigned entries) co
 }
 
 void Driver::write_input_endpoint(unsigned slot, const EndpointSetup& endpoint) {
-  auto& ring = slots_.at(slot).rings[endpoint.dci];
-  ring = std::make_unique<ProducerRing>(ram_, endpoint.ring_segments, endpoint.ring_trbs);
-  const std::uint64_t dequeue = ring->position();
-  const std::array words{endpoint.interval << 16,
+  Slot& owner = slots_.at(slot);
+  std::uint64_t dequeue = 0;
+  std::uint32_t streams = 0;
+  if (endpoint.max_primary_streams == 0) {
+    auto& ring = owner.rings[endpoint.dci];
+    ring = std::make_unique<ProducerRing>(ram_, endpoint.ring_segments, endpoint.ring_trbs);
+    dequeue = ring->position();
+  } else {
+    auto& rings = owner.streams[endpoint.dci];
+    rings = std::make_unique<StreamRings>(ram_, endpoint.max_primary_streams, endpoint.ring_trbs);
+    dequeue = rings->array().value;
+    streams = endpoint.max_primary_streams << 10 | (endpoint.linear_stream_array ? 1u << 15 : 0);
+  }
+  const std::array words{endpoint.interval << 16 | streams,
                          endpoint.max_packet_size << 16 | endpoint.type << 3 | 3u << 1,  // CErr 3
                          static_cast<std::uint32_t>(dequeue), static_cast<std::uint32_t>(dequeue >> 32),
                          endpoint.max_packet_size};

@@ -11,6 +11,7 @@
 
 #include "usb/xhci/testing/event_consumer.hpp"
 #include "usb/xhci/testing/producer_ring.hpp"
+#include "usb/xhci/testing/stream_rings.hpp"
 #include "usb/xhci/testing/trbs.hpp"
 
 namespace periplex::usb::xhci::testing {
@@ -29,11 +30,13 @@ class RegisterAccess {
 /// What a driver's endpoint configuration says (§6.2.3).
 struct EndpointSetup {
   unsigned dci = 0;
-  unsigned type = 0;  ///< EP Type, table 6-9: 2 and 6 bulk, 3 and 7 interrupt (out, in)
+  unsigned type = 0;  ///< EP Type, table 6-9: 1 and 5 isochronous, 2 and 6 bulk, 3 and 7 interrupt (out, in)
   unsigned max_packet_size = 512;
   unsigned interval = 0;
   unsigned ring_segments = 1;
   unsigned ring_trbs = 64;
+  unsigned max_primary_streams = 0;  ///< not 0: 2^(n+1) stream contexts instead of the one ring
+  bool linear_stream_array = true;
 };
 
 /// A small xHCI driver, as a guest would write it after the manual's chapter 4.
@@ -123,8 +126,10 @@ class Driver {
     return execute(command(TrbType::reset_endpoint_command, slot, dci, 0, preserve ? 1u << 9 : 0));
   }
   /// `position` is an address with the cycle state in bit 0.
-  Completion set_dequeue(unsigned slot, unsigned dci, std::uint64_t position) {
-    return execute(command(TrbType::set_tr_dequeue_pointer_command, slot, dci, position));
+  Completion set_dequeue(unsigned slot, unsigned dci, std::uint64_t position, unsigned stream = 0) {
+    Trb trb = command(TrbType::set_tr_dequeue_pointer_command, slot, dci, position);
+    trb.status = stream << 16;
+    return execute(trb);
   }
 
   // --- contexts
@@ -145,8 +150,12 @@ class Driver {
   GuestAddress queue(unsigned slot, unsigned dci, const Trb& trb) { return transfer_ring(slot, dci).push(trb); }
   /// Setup, Data (where wLength is not zero) and Status Stage; returns where the Status Stage lies.
   GuestAddress queue_control(unsigned slot, const SetupPacket& setup, GuestAddress data = {});
-  void ring(unsigned slot, unsigned dci) { registers_.write32(doorbell_register(slot), dci); }
+  void ring(unsigned slot, unsigned dci, unsigned stream = 0) {
+    registers_.write32(doorbell_register(slot), dci | stream << 16);
+  }
   [[nodiscard]] ProducerRing& transfer_ring(unsigned slot, unsigned dci) const { return *slots_.at(slot).rings[dci]; }
+  /// The streams of an endpoint that was configured with them.
+  [[nodiscard]] StreamRings& streams(unsigned slot, unsigned dci) const { return *slots_.at(slot).streams[dci]; }
 
  private:
   static constexpr unsigned kContexts = 32;
@@ -156,6 +165,7 @@ class Driver {
     GuestAddress input;
     GuestAddress output;
     std::array<std::unique_ptr<ProducerRing>, kContexts> rings;
+    std::array<std::unique_ptr<StreamRings>, kContexts> streams;
   };
 
   [[nodiscard]] std::optional<Trb> take_kept();

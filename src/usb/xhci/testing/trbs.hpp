@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <optional>
+
 #include "usb/setup_packet.hpp"
 #include "usb/xhci/trb.hpp"
 
@@ -27,6 +29,11 @@ inline constexpr std::uint32_t kDirectionIn = 1u << 16;
 [[nodiscard]] constexpr Trb normal(GuestAddress data, std::uint32_t length, std::uint32_t flags = flag::kIoc,
                                    unsigned interrupter = 0) {
   return make_trb(TrbType::normal, data.value, length | interrupter << 22, flags);
+}
+/// Without `frame` it goes as soon as possible (SIA).
+[[nodiscard]] constexpr Trb isoch(GuestAddress data, std::uint32_t length, std::uint32_t flags = flag::kIoc,
+                                  std::optional<std::uint32_t> frame = std::nullopt) {
+  return make_trb(TrbType::isoch, data.value, length, flags | (frame ? (*frame & 0x7ff) << 20 : 1u << 31));
 }
 [[nodiscard]] constexpr Trb event_data(std::uint64_t value, std::uint32_t flags = flag::kIoc) {
   return make_trb(TrbType::event_data, value, 0, flags);

@@ -1,0 +1,31 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "usb/ehci/frame_counter.hpp"
+
+namespace periplex::usb::ehci {
+
+void FrameCounter::start() {
+  if (running_) return;
+  running_ = true;
+  started_ = clock_.now();
+}
+
+void FrameCounter::stop() {
+  counted_ = elapsed();
+  running_ = false;
+}
+
+std::uint64_t FrameCounter::microframe() const {
+  return static_cast<std::uint64_t>(elapsed() / kMicroframe);
+}
+
+Nanoseconds FrameCounter::until_next_frame() const {
+  return kFrame - elapsed() % kFrame;
+}
+
+void FrameCounter::set_index(std::uint64_t index) {
+  const std::uint64_t forward = (index - microframe()) % kIndices;
+  counted_ = (microframe() + forward) * kMicroframe;
+  if (running_) started_ = clock_.now();
+}
+
+}  // namespace periplex::usb::ehci

@@ -193,8 +193,10 @@ ControlResult ControlEndpoint::change_endpoint_feature(const SetupPacket& setup,
   // "It is neither required nor recommended that the Halt feature be implemented for the Default Control Pipe."
   if (endpoint->number() == 0) return on ? ControlResult(kStall) : done();
   if (!function_.halted(*endpoint)) return kStall;
-  function_.set_halted(*endpoint, on);
-  return done();
+  // "The Halt feature is required to be implemented for all interrupt and bulk endpoint types": isochronous ones have
+  // none (USB 2.0 §9.4.5, §5.6.5). To clear what cannot be set does no harm, and some drivers do it.
+  const bool changed = function_.set_halted(*endpoint, on);
+  return changed || !on ? done() : ControlResult(kStall);
 }
 
 // USB 2.0 §9.4.6.

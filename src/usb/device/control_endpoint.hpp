@@ -38,8 +38,8 @@ class ControlEndpoint {
     virtual void set_interface(std::uint8_t number, std::uint8_t alternate_setting) = 0;
     /// Empty if the endpoint is none of the current configuration's.
     [[nodiscard]] virtual std::optional<bool> halted(EndpointAddress endpoint) const = 0;
-    /// Called only for endpoints of the current configuration.
-    virtual void set_halted(EndpointAddress endpoint, bool halted) = 0;
+    /// Called only for endpoints of the current configuration. False: this one cannot be halted.
+    [[nodiscard]] virtual bool set_halted(EndpointAddress endpoint, bool halted) = 0;
 
    protected:
     ~Function() = default;

@@ -48,7 +48,7 @@ class RecordedFunction final : public ControlEndpoint::Function {
     const auto found = endpoints.find(endpoint);
     return found == endpoints.end() ? std::nullopt : std::optional(found->second);
   }
-  void set_halted(EndpointAddress endpoint, bool halted) override { endpoints[endpoint] = halted; }
+  bool set_halted(EndpointAddress endpoint, bool halted) override { return endpoints[endpoint] = halted, true; }
 
   std::vector<SetupPacket> class_requests;
   std::vector<std::uint8_t> configurations;

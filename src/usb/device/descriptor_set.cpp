@@ -9,6 +9,11 @@ namespace {
 
 constexpr std::uint16_t kEnglishUnitedStates = 0x0409;
 
+// Class, subclass and protocol of a device with interface associations (IAD ECN, table 1-1).
+constexpr std::uint8_t kMiscellaneous = 0xef;
+constexpr std::uint8_t kCommonClass = 0x02;
+constexpr std::uint8_t kInterfaceAssociation = 0x01;
+
 std::uint16_t bcd_usb(Speed speed) {
   switch (speed) {
     case Speed::low:
@@ -38,22 +43,6 @@ std::uint8_t max_packet_size0(Speed speed) {
   return 0;
 }
 
-/// USB 2.0 §5.8.3, USB 3.2 §9.6.6.
-std::uint16_t bulk_packet(Speed speed) {
-  switch (speed) {
-    case Speed::low:
-      return 0;
-    case Speed::full:
-      return 64;
-    case Speed::high:
-      return 512;
-    case Speed::super:
-    case Speed::super_plus:
-      return 1024;
-  }
-  return 0;
-}
-
 /// bInterval of an interrupt endpoint: frames of 1 ms at low and full speed, the exponent of 125 µs microframes plus
 /// one above (USB 2.0 table 9-13). Never longer than asked for, except that low speed knows none below 10 ms (§5.7.4).
 std::uint8_t interrupt_interval(Microseconds interval, Speed speed) {
@@ -65,6 +54,28 @@ std::uint8_t interrupt_interval(Microseconds interval, Speed speed) {
   return static_cast<std::uint8_t>(std::clamp(static_cast<int>(std::bit_width(microframes)), 1, 16));
 }
 
+/// bInterval of an isochronous endpoint: the exponent of 2 of frames, or of microframes above full speed, plus one
+/// (USB 2.0 table 9-13).
+std::uint8_t isochronous_interval(Microseconds interval, Speed speed) {
+  const Microseconds unit(speed == Speed::full ? 1000 : 125);
+  const auto units = static_cast<std::uint64_t>(std::max<long>(interval / unit, 1));
+  return static_cast<std::uint8_t>(std::min(static_cast<int>(std::bit_width(units)), 16));
+}
+
+/// bInterval, which bulk endpoints do not use.
+std::uint8_t encoded_interval(const EndpointDescription& endpoint, Speed speed) {
+  switch (endpoint.type) {
+    case TransferType::isochronous:
+      return isochronous_interval(endpoint.interval, speed);
+    case TransferType::interrupt:
+      return interrupt_interval(endpoint.interval, speed);
+    case TransferType::control:
+    case TransferType::bulk:
+      break;
+  }
+  return 0;
+}
+
 std::uint8_t max_power(unsigned milliamperes, Speed speed) {
   const unsigned unit = is_usb3(speed) ? 8 : 2;
   return static_cast<std::uint8_t>(std::min((milliamperes + unit - 1) / unit, 255u));
@@ -72,17 +83,23 @@ std::uint8_t max_power(unsigned milliamperes, Speed speed) {
 
 void encode_endpoint(ByteWriter& out, const EndpointDescription& endpoint, Speed speed) {
   const bool bulk = endpoint.type == TransferType::bulk;
-  encode(out, EndpointDescriptor{
+  const auto payload = static_cast<std::uint16_t>(periodic_payload(endpoint, speed));
+  const auto synchronization = static_cast<unsigned>(endpoint.synchronization) << 2;
+  ByteWriter own;
+  encode(own, EndpointDescriptor{
                   .address = endpoint.address,
-                  .attributes = static_cast<std::uint8_t>(endpoint.type),
-                  .max_packet_size = bulk ? bulk_packet(speed) : endpoint.payload,
-                  .interval = bulk ? std::uint8_t{0} : interrupt_interval(endpoint.interval, speed),
+                  .attributes = static_cast<std::uint8_t>(static_cast<unsigned>(endpoint.type) | synchronization),
+                  .max_packet_size = bulk ? bulk_packet(speed) : payload,
+                  .interval = encoded_interval(endpoint, speed),
               });
+  // bLength counts what a class has added.
+  const ByteView fields = own.view().subspan(1);
+  out.u8(static_cast<std::uint8_t>(own.size() + endpoint.extension.size())).bytes(fields).bytes(endpoint.extension);
   if (is_usb3(speed)) {
     encode(out, SuperSpeedCompanion{
                     .max_burst = endpoint.max_burst,
-                    .attributes = 0,
-                    .bytes_per_interval = bulk ? std::uint16_t{0} : endpoint.payload,
+                    .attributes = bulk ? endpoint.stream_exponent : std::uint8_t{0},
+                    .bytes_per_interval = bulk ? std::uint16_t{0} : payload,
                 });
   }
   out.bytes(endpoint.class_descriptors);
@@ -99,6 +116,21 @@ Bytes binary_object_store() {
 }
 
 }  // namespace
+
+std::uint16_t bulk_packet(Speed speed) {
+  switch (speed) {
+    case Speed::low:
+      return 0;
+    case Speed::full:
+      return 64;
+    case Speed::high:
+      return 512;
+    case Speed::super:
+    case Speed::super_plus:
+      return 1024;
+  }
+  return 0;
+}
 
 DescriptorSet::DescriptorSet(const DeviceDescription& description, Speed speed) {
   add(DescriptorType::device, 0, device(description, speed));
@@ -137,8 +169,12 @@ std::uint8_t DescriptorSet::string_index(const std::string& text) {
 
 Bytes DescriptorSet::device(const DeviceDescription& description, Speed speed) {
   ByteWriter out;
+  const bool associated = !description.associations.empty();
   encode(out, DeviceDescriptor{
                   .bcd_usb = bcd_usb(speed),
+                  .device_class = associated ? kMiscellaneous : std::uint8_t{0},
+                  .device_subclass = associated ? kCommonClass : std::uint8_t{0},
+                  .device_protocol = associated ? kInterfaceAssociation : std::uint8_t{0},
                   .max_packet_size0 = max_packet_size0(speed),
                   .vendor_id = description.vendor_id,
                   .product_id = description.product_id,
@@ -155,7 +191,12 @@ Bytes DescriptorSet::configuration(const DeviceDescription& description, Speed s
   ByteWriter interfaces;
   std::uint8_t count = 0;
   for (const InterfaceDescription& each : description.interfaces) {
-    if (each.alternate_setting == 0) ++count;
+    if (each.alternate_setting == 0) {
+      ++count;
+      for (const AssociationDescription& function : description.associations) {
+        if (function.first_interface == each.number) association(interfaces, function);
+      }
+    }
     interface(interfaces, each, speed);
   }
   std::uint8_t attributes = kConfigurationReservedOne;
@@ -173,6 +214,15 @@ Bytes DescriptorSet::configuration(const DeviceDescription& description, Speed s
          type);
   out.bytes(interfaces.view());
   return out.take();
+}
+
+/// Figure 9-Z of the ECN.
+void DescriptorSet::association(ByteWriter& out, const AssociationDescription& description) {
+  constexpr std::uint8_t kSize = 8;
+  out.u8(kSize).u8(static_cast<std::uint8_t>(DescriptorType::interface_association));
+  out.u8(description.first_interface).u8(description.count);
+  out.u8(description.function_class).u8(description.function_subclass).u8(description.function_protocol);
+  out.u8(string_index(description.name));
 }
 
 void DescriptorSet::interface(ByteWriter& out, const InterfaceDescription& description, Speed speed) {

@@ -14,6 +14,9 @@
 
 namespace periplex::usb::device {
 
+/// The packets of a bulk endpoint at `speed`, in bytes (USB 2.0 §5.8.3, USB 3.2 §9.6.6).
+[[nodiscard]] std::uint16_t bulk_packet(Speed speed);
+
 /// All standard descriptors of a device at one speed, encoded once.
 class DescriptorSet {
  public:
@@ -31,6 +34,7 @@ class DescriptorSet {
 
   [[nodiscard]] Bytes device(const DeviceDescription& description, Speed speed);
   [[nodiscard]] Bytes configuration(const DeviceDescription& description, Speed speed, DescriptorType type);
+  void association(ByteWriter& out, const AssociationDescription& description);
   void interface(ByteWriter& out, const InterfaceDescription& description, Speed speed);
 
   std::map<std::uint16_t, Bytes> by_value_;

@@ -30,12 +30,20 @@ EmulatedDevice::~EmulatedDevice() {
   for (Endpoint& endpoint : endpoints_) finish_pending(endpoint, Status::disconnected);
 }
 
+std::optional<TransferType> EmulatedDevice::endpoint_type(EndpointAddress endpoint) const {
+  if (endpoint.number() == 0) return TransferType::control;
+  const Endpoint* const found = find(endpoint);
+  if (found == nullptr) return std::nullopt;
+  return found->type;
+}
+
 void EmulatedDevice::submit(TransferPtr transfer) {
   if (transfer->endpoint().number() == 0) return submit_control(std::move(transfer));
   Endpoint* const endpoint = find(transfer->endpoint());
   // A device does not answer at an endpoint it has not; to the host that is a transaction error.
   if (endpoint == nullptr) return finish(std::move(transfer), {Status::error, 0});
   if (endpoint->halted) return finish(std::move(transfer), {Status::stall, 0});
+  if (endpoint->type == TransferType::isochronous) return serve_isochronous(std::move(transfer));
   const EndpointAddress address = transfer->endpoint();
   endpoint->pending.push_back(std::move(transfer));
   on_transfer(address);
@@ -59,6 +67,28 @@ void EmulatedDevice::submit_control(TransferPtr transfer) {
   finish(std::move(transfer), {Status::ok, static_cast<std::uint32_t>(moved)});
 }
 
+void EmulatedDevice::serve_isochronous(TransferPtr transfer) {
+  const EndpointAddress endpoint = transfer->endpoint();
+  std::uint32_t total = 0;
+  for (IsochronousPacket& packet : transfer->packets) {
+    // A packet may lie across two spans of guest memory: the function sees it in one piece.
+    const std::size_t held = transfer->data.size();
+    packet_.resize(packet.offset < held ? std::min<std::size_t>(packet.length, held - packet.offset) : 0);
+    std::size_t moved = packet_.size();
+    if (endpoint.direction() == Direction::out) {
+      (void)transfer->data.read(packet.offset, packet_);
+      on_isochronous_out(endpoint, packet_);
+    } else {
+      moved = std::min(on_isochronous_in(endpoint, packet_), packet_.size());
+      (void)transfer->data.write(packet.offset, ByteView(packet_).first(moved));
+    }
+    packet.actual = static_cast<std::uint32_t>(moved);
+    packet.status = Status::ok;
+    total += packet.actual;
+  }
+  finish(std::move(transfer), {Status::ok, total});
+}
+
 void EmulatedDevice::cancel(TransferId id) {
   for (Endpoint& endpoint : endpoints_) {
     const auto found = std::ranges::find(endpoint.pending, id, [](const TransferPtr& each) { return each->id(); });
@@ -80,6 +110,7 @@ void EmulatedDevice::reset() {
 
 void EmulatedDevice::suspend() {
   suspended_ = true;
+  on_suspend();
 }
 
 void EmulatedDevice::resume() {
@@ -118,6 +149,16 @@ TransferPtr EmulatedDevice::take_pending(EndpointAddress address) {
   return transfer;
 }
 
+TransferPtr EmulatedDevice::take_pending(EndpointAddress address, std::uint16_t stream) {
+  Endpoint* const endpoint = find(address);
+  if (endpoint == nullptr) return nullptr;
+  const auto found = std::ranges::find(endpoint->pending, stream, [](const TransferPtr& each) { return each->stream; });
+  if (found == endpoint->pending.end()) return nullptr;
+  TransferPtr transfer = std::move(*found);
+  endpoint->pending.erase(found);
+  return transfer;
+}
+
 void EmulatedDevice::finish_with(TransferPtr transfer, ByteView data) {
   const std::size_t moved = transfer->data.write(0, data);
   const Status status = moved < data.size() ? Status::babble : Status::ok;
@@ -150,7 +191,8 @@ void EmulatedDevice::open_endpoints(std::uint8_t interface, std::uint8_t alterna
   for (const InterfaceDescription& each : description_.interfaces) {
     if (each.number != interface || each.alternate_setting != alternate_setting) continue;
     for (const EndpointDescription& endpoint : each.endpoints) {
-      endpoints_.push_back({.address = endpoint.address, .interface = interface, .halted = false, .pending = {}});
+      endpoints_.push_back(
+          {.address = endpoint.address, .type = endpoint.type, .interface = interface, .halted = false, .pending = {}});
     }
   }
 }
@@ -161,15 +203,16 @@ std::optional<bool> EmulatedDevice::halted(EndpointAddress address) const {
   return endpoint->halted;
 }
 
-void EmulatedDevice::set_halted(EndpointAddress address, bool halted) {
+bool EmulatedDevice::set_halted(EndpointAddress address, bool halted) {
   Endpoint* const endpoint = find(address);
-  if (endpoint == nullptr) return;
+  if (endpoint == nullptr || endpoint->type == TransferType::isochronous) return false;
   endpoint->halted = halted;
   if (halted) {
     finish_pending(*endpoint, Status::stall);
   } else {
     on_endpoint_halt_cleared(address);
   }
+  return true;
 }
 
 void EmulatedDevice::finish_pending(Endpoint& endpoint, Status status) {

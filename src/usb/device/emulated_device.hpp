@@ -29,6 +29,9 @@ namespace periplex::usb::device {
 /// `cancel` and `reset` finish what waits in the queues by themselves. For a transfer that the function has taken they
 /// call `on_cancel` or `on_reset`: the function finishes it then, or as soon as it no longer touches its data. The
 /// destructor of a function finishes what it has taken with `disconnected`; the rest is done here.
+///
+/// Isochronous endpoints have neither queue nor halt condition: the function is asked packet by packet, at once, and
+/// this brings the transfer back.
 class EmulatedDevice : public Device, private ControlEndpoint::Function {
  public:
   EmulatedDevice(DeviceDescription description, Speed speed, Scheduler& scheduler);
@@ -37,6 +40,7 @@ class EmulatedDevice : public Device, private ControlEndpoint::Function {
   ~EmulatedDevice() override;
 
   [[nodiscard]] Speed speed() const final { return speed_; }
+  [[nodiscard]] std::optional<TransferType> endpoint_type(EndpointAddress endpoint) const final;
   void submit(TransferPtr transfer) final;
   void cancel(TransferId id) final;
   void reset() final;
@@ -57,6 +61,12 @@ class EmulatedDevice : public Device, private ControlEndpoint::Function {
   [[nodiscard]] std::optional<Bytes> class_descriptor(const SetupPacket& setup) const override;
   /// A transfer has been added to the queue of `endpoint`. Never called for a halted endpoint.
   virtual void on_transfer(EndpointAddress endpoint) { (void)endpoint; }
+  /// One service interval of an isochronous endpoint that is set up: the host has sent `data`, perhaps nothing.
+  virtual void on_isochronous_out(EndpointAddress endpoint, ByteView data) { (void)endpoint, (void)data; }
+  /// The host has `room`: the function fills it from the start and returns how many bytes, perhaps none.
+  [[nodiscard]] virtual std::size_t on_isochronous_in(EndpointAddress endpoint, MutableByteView room) {
+    return (void)endpoint, (void)room, 0;
+  }
   /// Transfer `id` is in no queue: if the function has taken it, it is to finish it soon, with `cancelled`. Ids that
   /// the function does not know are to be ignored.
   virtual void on_cancel(TransferId id) { (void)id; }
@@ -70,6 +80,8 @@ class EmulatedDevice : public Device, private ControlEndpoint::Function {
   virtual void on_endpoint_halt_cleared(EndpointAddress endpoint) { (void)endpoint; }
   /// Port reset. All queues are empty; what the function has taken is to be finished with `cancelled`.
   virtual void on_reset() {}
+  /// The port carries no traffic from now on.
+  virtual void on_suspend() {}
   /// The port carries traffic again.
   virtual void on_resume() {}
 
@@ -79,13 +91,15 @@ class EmulatedDevice : public Device, private ControlEndpoint::Function {
   [[nodiscard]] std::size_t pending_count(EndpointAddress endpoint) const;
   /// Takes the oldest transfer waiting at `endpoint`; null if there is none. The function owes its `finish`.
   [[nodiscard]] TransferPtr take_pending(EndpointAddress endpoint);
+  /// The same for one stream of `endpoint`.
+  [[nodiscard]] TransferPtr take_pending(EndpointAddress endpoint, std::uint16_t stream);
   /// Gives `transfer` back, on the loop, in the order of the calls.
   void finish(TransferPtr transfer, Completion completion) { completions_.push(std::move(transfer), completion); }
   /// Copies `data` into guest-bound `transfer`, as much as there is room for, and finishes it. More than fits is
   /// `babble`, as on the wire.
   void finish_with(TransferPtr transfer, ByteView data);
   /// Halts `endpoint`: all that waits and all that comes is answered STALL until the guest clears the condition.
-  void halt(EndpointAddress endpoint) { set_halted(endpoint, true); }
+  void halt(EndpointAddress endpoint) { (void)set_halted(endpoint, true); }
   [[nodiscard]] bool is_halted(EndpointAddress endpoint) const { return halted(endpoint).value_or(false); }
   /// Asks for remote wake-up if the port is suspended and the guest has allowed it.
   void request_wake_up();
@@ -94,6 +108,7 @@ class EmulatedDevice : public Device, private ControlEndpoint::Function {
  private:
   struct Endpoint {
     EndpointAddress address;
+    TransferType type = TransferType::bulk;
     std::uint8_t interface = 0;
     bool halted = false;
     std::deque<TransferPtr> pending;
@@ -102,9 +117,10 @@ class EmulatedDevice : public Device, private ControlEndpoint::Function {
   void set_configuration(std::uint8_t value) final;
   void set_interface(std::uint8_t number, std::uint8_t alternate_setting) final;
   [[nodiscard]] std::optional<bool> halted(EndpointAddress endpoint) const final;
-  void set_halted(EndpointAddress endpoint, bool halted) final;
+  [[nodiscard]] bool set_halted(EndpointAddress endpoint, bool halted) final;
 
   void submit_control(TransferPtr transfer);
+  void serve_isochronous(TransferPtr transfer);
   void open_endpoints(std::uint8_t interface, std::uint8_t alternate_setting);
   void finish_pending(Endpoint& endpoint, Status status);
   [[nodiscard]] Endpoint* find(EndpointAddress address);
@@ -116,6 +132,7 @@ class EmulatedDevice : public Device, private ControlEndpoint::Function {
   const DescriptorSet descriptors_;
   ControlEndpoint control_;
   CompletionQueue completions_;
+  Bytes packet_;                    // isochronous: the one that is being moved
   std::deque<Endpoint> endpoints_;  // of the current configuration; endpoint 0 is not among them
   bool suspended_ = false;
   std::function<void()> wake_up_;

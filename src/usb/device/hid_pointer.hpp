@@ -22,6 +22,8 @@ class HidPointer : public HidDevice {
   void release(PointerButton button);
   /// Turns the wheels: `wheel` away from the user, `pan` to the right, in notches.
   void scroll(int wheel, int pan);
+  /// So many presses, releases and motions are surely taken.
+  [[nodiscard]] std::size_t room() const { return queue_.room(); }
 
  protected:
   HidPointer(const HidDescription& hid, PointerQueue::Motion motion, std::string_view id, Speed speed,

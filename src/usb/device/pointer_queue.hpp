@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <deque>
 #include <optional>
@@ -40,6 +41,8 @@ class PointerQueue {
   /// All buttons at once, one bit each. `false` if a press among the changes was refused; nothing has changed then.
   [[nodiscard]] bool set_buttons(std::uint8_t buttons);
   [[nodiscard]] std::uint8_t buttons() const { return state_.buttons; }
+  /// So many events more are surely taken.
+  [[nodiscard]] std::size_t room() const { return kMaxEvents - std::min(kMaxEvents, events_.size()); }
 
   /// Takes the oldest event, or as much of it as one report can tell; the rest stays the oldest.
   std::optional<Event> take();

@@ -15,6 +15,8 @@ inline constexpr std::uint16_t kKeyboardProductId = 0x0001;
 inline constexpr std::uint16_t kTabletProductId = 0x0002;
 inline constexpr std::uint16_t kMouseProductId = 0x0003;
 inline constexpr std::uint16_t kStorageProductId = 0x0004;
+inline constexpr std::uint16_t kSoundProductId = 0x0005;
+inline constexpr std::uint16_t kSerialProductId = 0x0006;
 
 inline constexpr std::string_view kManufacturer = "Periplex";
 

@@ -42,7 +42,7 @@ enum class ScsiOpcode : std::uint8_t {
 };
 
 /// SAM-5, "Status codes".
-enum class ScsiStatus : std::uint8_t { good = 0x00, check_condition = 0x02 };
+enum class ScsiStatus : std::uint8_t { good = 0x00, check_condition = 0x02, task_set_full = 0x28 };
 
 /// A run of logical blocks.
 struct BlockRange {

@@ -98,6 +98,12 @@ void ScsiDisk::power_on() {
   attentions_.assign({sense::kPowerOn});
 }
 
+void ScsiDisk::nexus_lost() {
+  removal_prevented_ = false;
+  held_sense_.reset();
+  raise(sense::kNexusLoss);
+}
+
 bool ScsiDisk::write_protected() const {
   return options_.read_only || (medium_ != nullptr && medium_->read_only());
 }

@@ -59,6 +59,10 @@ class ScsiDisk {
   /// Power on or a bus reset: mode parameters and lock are as new, and the host is told once (SAM-5, "Power on").
   void power_on();
 
+  /// The host and its transport have lost each other (SAM-5, "I_T nexus loss"): it holds no lock any more, and is told
+  /// once.
+  void nexus_lost();
+
   /// For transports without autosense: keeps `sense` for the REQUEST SENSE that will ask for it (SPC-4, REQUEST SENSE).
   /// Any other command forgets it.
   void hold_sense(const Sense& sense) { held_sense_ = sense; }

@@ -17,6 +17,7 @@ enum class SenseKey : std::uint8_t {
   illegal_request = 0x5,
   unit_attention = 0x6,
   data_protect = 0x7,
+  aborted_command = 0xb,
   miscompare = 0xe,
 };
 
@@ -52,9 +53,11 @@ inline constexpr Sense kWriteProtected = {SenseKey::data_protect, 0x27, 0x00};
 inline constexpr Sense kSpaceAllocationFailed = {SenseKey::data_protect, 0x27, 0x07};
 inline constexpr Sense kMediumChanged = {SenseKey::unit_attention, 0x28, 0x00};
 inline constexpr Sense kPowerOn = {SenseKey::unit_attention, 0x29, 0x00};
+inline constexpr Sense kNexusLoss = {SenseKey::unit_attention, 0x29, 0x07};
 inline constexpr Sense kMediumFormatCorrupted = {SenseKey::medium_error, 0x31, 0x00};
 inline constexpr Sense kMediumNotPresent = {SenseKey::not_ready, 0x3a, 0x00};
 inline constexpr Sense kInternalTargetFailure = {SenseKey::hardware_error, 0x44, 0x00};
+inline constexpr Sense kDataPhaseError = {SenseKey::aborted_command, 0x4b, 0x00};
 inline constexpr Sense kMediumRemovalPrevented = {SenseKey::illegal_request, 0x53, 0x02};
 
 [[nodiscard]] constexpr Sense invalid_field_in_cdb(std::uint16_t byte) {

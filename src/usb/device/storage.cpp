@@ -6,13 +6,20 @@
 namespace periplex::usb::device {
 namespace {
 
+// Both settings move data at the same two addresses, as the disks do that drivers are used to.
 constexpr EndpointAddress kBulkIn{1, Direction::in};
 constexpr EndpointAddress kBulkOut{2, Direction::out};
+constexpr EndpointAddress kUasStatus{3, Direction::in};
+constexpr EndpointAddress kUasCommand{4, Direction::out};
 constexpr std::uint8_t kMaxBurst = 15;  // of 16 packets: large transfers
+
+constexpr std::uint8_t kBulkOnlySetting = 0;
+constexpr std::uint8_t kUasSetting = 1;
 
 constexpr std::uint8_t kMassStorage = 0x08;  // USB Mass Storage Class Overview 1.4
 constexpr std::uint8_t kScsiTransparent = 0x06;
 constexpr std::uint8_t kBulkOnlyTransport = 0x50;
+constexpr std::uint8_t kUsbAttachedScsi = 0x62;
 
 // Bulk-Only §3.1, §3.2: bmRequestType and bRequest.
 constexpr std::uint8_t kToInterface = 0x21;
@@ -24,14 +31,56 @@ EndpointAddress pipe(Direction direction) {
   return direction == Direction::in ? kBulkIn : kBulkOut;
 }
 
+EndpointAddress address(UasPipe pipe) {
+  switch (pipe) {
+    case UasPipe::command:
+      return kUasCommand;
+    case UasPipe::status:
+      return kUasStatus;
+    case UasPipe::data_in:
+      return kBulkIn;
+    case UasPipe::data_out:
+      break;
+  }
+  return kBulkOut;
+}
+
+UasPipe uas_pipe(EndpointAddress endpoint) {
+  if (endpoint == kUasCommand) return UasPipe::command;
+  if (endpoint == kUasStatus) return UasPipe::status;
+  return endpoint == kBulkIn ? UasPipe::data_in : UasPipe::data_out;
+}
+
+EndpointDescription describe(UasPipe pipe) {
+  // UAS-3, "Pipe Usage descriptor": bLength, bDescriptorType, bPipeID, reserved.
+  constexpr std::uint8_t kPipeUsage = 0x24;
+  const auto id = static_cast<std::uint8_t>(pipe);
+  const bool moves_data = pipe == UasPipe::data_in || pipe == UasPipe::data_out;
+  return {.address = address(pipe),
+          .type = TransferType::bulk,
+          .max_burst = moves_data ? kMaxBurst : std::uint8_t{0},
+          .stream_exponent = pipe == UasPipe::command ? std::uint8_t{0} : kUasStreamExponent,
+          .class_descriptors = ByteWriter().u8(4).u8(kPipeUsage).u8(id).u8(0).take()};
+}
+
+InterfaceDescription describe_uas() {
+  using enum UasPipe;
+  return {.alternate_setting = kUasSetting,
+          .interface_class = kMassStorage,
+          .interface_subclass = kScsiTransparent,
+          .interface_protocol = kUsbAttachedScsi,
+          .endpoints = {describe(command), describe(status), describe(data_in), describe(data_out)}};
+}
+
 DeviceDescription describe(const StorageOptions& options) {
-  return {
+  DeviceDescription description = {
       .vendor_id = kVendorId,
       .product_id = kStorageProductId,
       .manufacturer = options.vendor,
       .product = options.product,
       .serial_number = options.serial,
       .interfaces = {{
+          .alternate_setting = kBulkOnlySetting,
           .interface_class = kMassStorage,
           .interface_subclass = kScsiTransparent,
           .interface_protocol = kBulkOnlyTransport,
@@ -39,6 +88,8 @@ DeviceDescription describe(const StorageOptions& options) {
                         {.address = kBulkOut, .type = TransferType::bulk, .max_burst = kMaxBurst}},
       }},
   };
+  if (options.transport == StorageTransport::uas) description.interfaces.push_back(describe_uas());
+  return description;
 }
 
 ScsiDiskOptions disk_options(const StorageOptions& options) {
@@ -56,7 +107,8 @@ Storage::Storage(const StorageOptions& options, Speed speed, std::unique_ptr<Blo
     : EmulatedDevice(describe(options), speed, scheduler),
       bad_sectors_(options.bad_sectors),
       disk_(disk_options(options), prepare(std::move(medium))),
-      bulk_only_(disk_, *this) {}
+      bulk_only_(disk_, *this),
+      uas_(disk_, *this, {.streams = is_usb3(speed), .packet_size = bulk_packet(speed)}) {}
 
 std::unique_ptr<BlockBackend> Storage::prepare(std::unique_ptr<BlockBackend> medium) const {
   if (medium == nullptr || bad_sectors_.empty()) return medium;
@@ -85,6 +137,7 @@ StorageState Storage::state() const {
 }
 
 ControlResult Storage::on_class_request(const SetupPacket& setup, ByteView) {
+  if (current_ != StorageTransport::bulk_only) return kStall;  // they are its requests
   // "wValue 0, wLength 0" and "wValue 0, wLength 1"; anything else is not one of our requests.
   if (setup.request_type == kToInterface && setup.request == kBulkOnlyReset && setup.value == 0 && setup.length == 0) {
     bulk_only_.reset_recovery();
@@ -96,25 +149,42 @@ ControlResult Storage::on_class_request(const SetupPacket& setup, ByteView) {
   return kStall;
 }
 
-void Storage::on_transfer(EndpointAddress) {
-  bulk_only_.on_transfer();
+void Storage::on_transfer(EndpointAddress endpoint) {
+  if (current_ == StorageTransport::uas) {
+    uas_.on_transfer(uas_pipe(endpoint));
+  } else {
+    bulk_only_.on_transfer();
+  }
 }
+
 void Storage::on_cancel(TransferId id) {
   bulk_only_.cancel(id);
+  uas_.cancel(id);
 }
+
 void Storage::on_configured(std::uint8_t) {
-  bulk_only_.reset(Status::error);
+  reset_transports(Status::error);
+  current_ = StorageTransport::bulk_only;
 }
-void Storage::on_interface_reset(std::uint8_t, std::uint8_t) {
-  bulk_only_.reset(Status::error);
+
+void Storage::on_interface_reset(std::uint8_t, std::uint8_t alternate_setting) {
+  reset_transports(Status::error);
+  current_ = alternate_setting == kUasSetting ? StorageTransport::uas : StorageTransport::bulk_only;
 }
+
 void Storage::on_endpoint_halt_cleared(EndpointAddress endpoint) {
-  bulk_only_.on_halt_cleared(endpoint.direction());
+  if (current_ == StorageTransport::bulk_only) bulk_only_.on_halt_cleared(endpoint.direction());
 }
 
 void Storage::on_reset() {
-  bulk_only_.reset(Status::cancelled);
+  reset_transports(Status::cancelled);
+  current_ = StorageTransport::bulk_only;
   disk_.power_on();
+}
+
+void Storage::reset_transports(Status status) {
+  bulk_only_.reset(status);
+  uas_.reset(status);
 }
 
 TransferPtr Storage::take(Direction direction) {
@@ -125,6 +195,13 @@ void Storage::finish(TransferPtr transfer, Completion completion) {
 }
 void Storage::halt(Direction direction) {
   EmulatedDevice::halt(pipe(direction));
+}
+
+TransferPtr Storage::take(UasPipe pipe, std::uint16_t stream) {
+  return take_pending(address(pipe), stream);
+}
+void Storage::halt(UasPipe pipe) {
+  EmulatedDevice::halt(address(pipe));
 }
 
 }  // namespace periplex::usb::device

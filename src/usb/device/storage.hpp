@@ -12,8 +12,15 @@
 #include "usb/device/bulk_only.hpp"
 #include "usb/device/emulated_device.hpp"
 #include "usb/device/scsi_disk.hpp"
+#include "usb/device/uas.hpp"
 
 namespace periplex::usb::device {
+
+/// How commands and data travel.
+enum class StorageTransport : std::uint8_t {
+  bulk_only,  ///< one command at a time; every driver and firmware knows it
+  uas,        ///< USB Attached SCSI, many at once, for whoever chooses it; bulk-only for all others
+};
 
 struct StorageOptions {
   std::string vendor = "Periplex";   ///< INQUIRY shows 8 characters
@@ -23,6 +30,7 @@ struct StorageOptions {
   std::string serial;
   bool removable = true;
   bool read_only = false;
+  StorageTransport transport = StorageTransport::bulk_only;
   /// A test aid: these blocks cannot be read. Never set for anything else.
   std::vector<BlockRange> bad_sectors;
 };
@@ -45,8 +53,10 @@ enum class EjectError : std::uint8_t {
 
 /// A USB disk: bulk-only transport over a SCSI disk (interface class 08h, subclass 06h, protocol 50h).
 ///
-/// USB Attached SCSI will stand beside it as alternate setting 1 of the same interface, over the same `ScsiDisk`.
-class Storage final : public EmulatedDevice, private BulkOnly::Pipes {
+/// With `StorageTransport::uas` there is also alternate setting 1 of the same interface: USB Attached SCSI (protocol
+/// 62h) over the same `ScsiDisk`. Setting 0 is what firmware and older drivers find and use. At SuperSpeed its status
+/// and data pipes have streams, which a driver for it needs its controller to have too.
+class Storage final : public EmulatedDevice, private BulkOnly::Pipes, private UasPipes {
  public:
   enum class Force : bool { no, yes };
 
@@ -73,11 +83,17 @@ class Storage final : public EmulatedDevice, private BulkOnly::Pipes {
   void finish(TransferPtr transfer, Completion completion) override;
   void halt(Direction direction) override;
 
+  TransferPtr take(UasPipe pipe, std::uint16_t stream) override;
+  void halt(UasPipe pipe) override;
+
+  void reset_transports(Status status);
   [[nodiscard]] std::unique_ptr<BlockBackend> prepare(std::unique_ptr<BlockBackend> medium) const;
 
   const std::vector<BlockRange> bad_sectors_;
   ScsiDisk disk_;
   BulkOnly bulk_only_;
+  Uas uas_;
+  StorageTransport current_ = StorageTransport::bulk_only;  // which of the two the host has chosen
 };
 
 }  // namespace periplex::usb::device

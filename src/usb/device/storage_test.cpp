@@ -5,39 +5,26 @@
 
 #include "usb/descriptors.hpp"
 #include "usb/device/testing/bulk_only_host.hpp"
+#include "usb/device/testing/uas_host.hpp"
 
 namespace periplex::usb::device {
 namespace {
 
 using testing::BulkOnlyHost;
 using testing::FakeBlock;
+using testing::UasHost;
 using enum BulkOnlyStatus;
 
 const Bytes kTestUnitReady(6);
 const StorageOptions kOptions = {.serial = "0123456789ABCDEF"};
 
-/// Answers one GET_DESCRIPTOR(configuration).
-class OneRequest final : public TransferOwner {
- public:
-  void on_complete(TransferPtr transfer, Completion completion) override {
-    data = transfer->data.copy(completion.actual);
-  }
-  Bytes data;
-};
+const std::vector<std::pair<Speed, std::uint16_t>> kPackets = {
+    {Speed::full, 64}, {Speed::high, 512}, {Speed::super, 1024}, {Speed::super_plus, 1024}};
 
 TEST(Storage, HasTheRightBulkEndpointsAtEachSpeed) {
-  const std::vector<std::pair<Speed, std::uint16_t>> speeds = {
-      {Speed::full, 64}, {Speed::high, 512}, {Speed::super, 1024}, {Speed::super_plus, 1024}};
-  for (const auto& [speed, packet] : speeds) {
-    periplex::testing::VirtualTime time;
-    OneRequest owner;
-    Storage disk(kOptions, speed, std::make_unique<FakeBlock>(8), time);
-    auto transfer =
-        std::make_unique<Transfer>(owner, TransferId(1), EndpointAddress(0), Direction::in, TransferData::room(512));
-    transfer->setup = SetupPacket{0x80, 0x06, 0x0200, 0, 512};
-    disk.submit(std::move(transfer));
-    time.run_until_idle();
-    const auto configuration = parse_configuration(owner.data);
+  for (const auto& [speed, packet] : kPackets) {
+    testing::DiskHost host(kOptions, speed, 8);
+    const auto configuration = parse_configuration(host.control(0x80, 0x06, 0x0200, 0, 512).data);
     ASSERT_TRUE(configuration);
     ASSERT_EQ(configuration->interfaces.size(), 1u);
     const auto& interface = configuration->interfaces[0];
@@ -54,6 +41,77 @@ TEST(Storage, HasTheRightBulkEndpointsAtEachSpeed) {
       if (endpoint.companion) EXPECT_EQ(endpoint.companion->max_burst, 15);
     }
   }
+}
+
+TEST(Storage, OffersAttachedScsiAsASecondSettingWithItsFourPipes) {
+  const std::vector<std::pair<std::uint8_t, unsigned>> pipes = {{0x04, 1}, {0x83, 2}, {0x81, 3}, {0x02, 4}};
+  for (const auto& [speed, packet] : kPackets) {
+    testing::DiskHost host(UasHost::default_options(), speed, 8);
+    const auto configuration = parse_configuration(host.control(0x80, 0x06, 0x0200, 0, 512).data);
+    ASSERT_TRUE(configuration);
+    EXPECT_EQ(configuration->descriptor.num_interfaces, 1);
+    ASSERT_EQ(configuration->interfaces.size(), 2u);
+    EXPECT_EQ(configuration->interfaces[0].descriptor.interface_protocol, 0x50);
+    const auto& interface = configuration->interfaces[1];
+    EXPECT_EQ(interface.descriptor.number, 0);
+    EXPECT_EQ(interface.descriptor.alternate_setting, 1);
+    EXPECT_EQ(interface.descriptor.interface_class, 0x08);
+    EXPECT_EQ(interface.descriptor.interface_subclass, 0x06);
+    EXPECT_EQ(interface.descriptor.interface_protocol, 0x62);
+    ASSERT_EQ(interface.endpoints.size(), pipes.size());
+    for (std::size_t i = 0; i < pipes.size(); ++i) {
+      const auto& endpoint = interface.endpoints[i];
+      EXPECT_EQ(endpoint.descriptor.address, EndpointAddress(pipes[i].first));
+      EXPECT_EQ(endpoint.descriptor.max_packet_size, packet);
+      ASSERT_EQ(endpoint.companion.has_value(), is_usb3(speed));
+      if (endpoint.companion) EXPECT_EQ(endpoint.companion->attributes, i == 0 ? 0 : 5) << "streams";
+    }
+  }
+}
+
+TEST(Storage, APipeUsageDescriptorStandsBehindEachEndpointOfAttachedScsi) {
+  testing::DiskHost host(UasHost::default_options(), Speed::super, 8);
+  const Bytes configuration = host.control(0x80, 0x06, 0x0200, 0, 512).data;
+  std::vector<unsigned> pipe_ids;
+  std::vector<std::uint8_t> before;
+  std::uint8_t last = 0;
+  const auto visited = for_each_descriptor(configuration, [&](const DescriptorView& descriptor) {
+    if (descriptor.type == 0x24) {
+      EXPECT_EQ(descriptor.bytes.size(), 4u);
+      pipe_ids.push_back(std::to_integer<unsigned>(descriptor.bytes[2]));
+      before.push_back(last);
+    }
+    last = descriptor.type;
+  });
+  EXPECT_TRUE(visited);
+  EXPECT_EQ(pipe_ids, (std::vector<unsigned>{1, 2, 3, 4}));
+  EXPECT_EQ(before, std::vector<std::uint8_t>(4, 0x30));
+}
+
+TEST(Storage, WithAttachedScsiFirmwareStillFindsABulkOnlyDisk) {
+  BulkOnlyHost host(UasHost::default_options());
+  EXPECT_EQ(host.run(kTestUnitReady), BulkOnlyHost::csw(0, passed));
+}
+
+TEST(Storage, TheHostGoesFromOneTransportToTheOtherAndBack) {
+  UasHost host;
+  EXPECT_EQ(host.run(1, kTestUnitReady), UasHost::good(1));
+  EXPECT_EQ(host.control(0xa1, 0xfe, 0, 0, 1).status, Status::stall) << "bulk-only's requests are not there";
+  EXPECT_EQ(host.choose(0).status, Status::ok);
+  EXPECT_EQ(host.control(0xa1, 0xfe, 0, 0, 1).data, Bytes(1));
+  EXPECT_EQ(host.get(host.status(1)).status, Status::error) << "that pipe is not there";
+  const TransferId csw = host.submit(UasHost::kDataIn, TransferData::room(13));
+  host.submit(UasHost::kDataOut, TransferData::owned(BulkOnlyHost::cbw(kTestUnitReady, 0, true)));
+  EXPECT_EQ(host.get(csw).data, BulkOnlyHost::csw(0, passed));
+  EXPECT_EQ(host.choose(1).status, Status::ok);
+  EXPECT_EQ(host.run(1, kTestUnitReady), UasHost::good(1));
+  EXPECT_EQ(host.control(0x00, 0x09, 1, 0, 0).status, Status::ok);
+  EXPECT_EQ(host.get(host.status(1)).status, Status::error) << "a new configuration begins with setting 0";
+}
+
+TEST(Storage, ABulkOnlyDiskHasNoSecondSetting) {
+  BulkOnlyHost host;
+  EXPECT_EQ(host.control(0x01, 0x0b, 1, 0, 0).status, Status::stall);
 }
 
 TEST(Storage, AnswersTheTwoClassRequestsAndNoOther) {

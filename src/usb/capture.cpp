@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <vector>
 
 #include "usb/pcapng.hpp"
 
@@ -28,13 +29,36 @@ std::int32_t linux_status(Status status) {
   return -EPROTO;
 }
 
-pcapng::Packet describe(const DeviceLabel& device, const Transfer& transfer) {
+pcapng::Packet describe(const DeviceLabel& device, TransferType type, const Transfer& transfer) {
   return {.id = transfer.id().value,
-          .type = transfer.setup ? TransferType::control : device.data_endpoints,
+          .type = type,
           .endpoint = transfer.endpoint(),
           .direction = transfer.direction(),
           .device = device.number,
           .bus = device.bus};
+}
+
+/// What becomes of each packet. In the submission nothing has: Linux writes EXDEV there, and how much is wanted.
+std::vector<pcapng::IsochronousRecord> isochronous_records(const Transfer& transfer, pcapng::Event event) {
+  const bool submission = event == pcapng::Event::submit;
+  std::vector<pcapng::IsochronousRecord> records;
+  records.reserve(transfer.packets.size());
+  for (const IsochronousPacket& packet : transfer.packets) {
+    records.push_back({.status = submission ? -EXDEV : linux_status(packet.status),
+                       .offset = packet.offset,
+                       .length = submission ? packet.length : packet.actual});
+  }
+  return records;
+}
+
+/// Up to where the data of a completed transfer reach. Those of isochronous packets stand where their room was.
+std::uint32_t extent(const Transfer& transfer, std::uint32_t actual) {
+  if (transfer.packets.empty()) return actual;
+  std::uint32_t end = 0;
+  for (const IsochronousPacket& packet : transfer.packets) {
+    if (packet.actual > 0) end = std::max(end, packet.offset + packet.actual);
+  }
+  return end;
 }
 
 }  // namespace
@@ -48,29 +72,36 @@ Capture::~Capture() {
   (void)sink_.write(pcapng::statistics_block(clock_.now() + clock_origin_, dropped_));
 }
 
-void Capture::on_submitted(const DeviceLabel& device, const Transfer& transfer) {
-  pcapng::Packet packet = describe(device, transfer);
+void Capture::on_submitted(const DeviceLabel& device, TransferType type, const Transfer& transfer) {
+  pcapng::Packet packet = describe(device, type, transfer);
+  const auto records = isochronous_records(transfer, pcapng::Event::submit);
   Bytes data;
   packet.event = pcapng::Event::submit;
   packet.time = clock_.now() + clock_origin_;
   packet.status = -EINPROGRESS;
   packet.length = static_cast<std::uint32_t>(transfer.data.size());
   packet.setup = transfer.setup;
+  packet.isochronous = records;
   packet.has_data = transfer.direction() == Direction::out;
+  packet.data_length = packet.length;
   if (packet.has_data) data = transfer.data.copy(snap_length_);
   packet.data = data;
   write(pcapng::packet_block(packet));
 }
 
-void Capture::on_completed(const DeviceLabel& device, const Transfer& transfer, const Completion& completion) {
-  pcapng::Packet packet = describe(device, transfer);
+void Capture::on_completed(const DeviceLabel& device, TransferType type, const Transfer& transfer,
+                           const Completion& completion) {
+  pcapng::Packet packet = describe(device, type, transfer);
   Bytes data;
   packet.event = completion.status == Status::disconnected ? pcapng::Event::error : pcapng::Event::complete;
+  const auto records = isochronous_records(transfer, packet.event);
   packet.time = clock_.now() + clock_origin_;
   packet.status = linux_status(completion.status);
   packet.length = completion.actual;
+  packet.isochronous = records;
   packet.has_data = transfer.direction() == Direction::in;
-  if (packet.has_data) data = transfer.data.copy(std::min(snap_length_, completion.actual));
+  packet.data_length = extent(transfer, completion.actual);
+  if (packet.has_data) data = transfer.data.copy(std::min(snap_length_, packet.data_length));
   packet.data = data;
   write(pcapng::packet_block(packet));
 }

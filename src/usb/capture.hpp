@@ -38,8 +38,9 @@ class Capture final : public TransferObserver {
   [[nodiscard]] std::uint64_t packets() const { return packets_; }
   [[nodiscard]] std::uint64_t dropped() const { return dropped_; }
 
-  void on_submitted(const DeviceLabel& device, const Transfer& transfer) override;
-  void on_completed(const DeviceLabel& device, const Transfer& transfer, const Completion& completion) override;
+  void on_submitted(const DeviceLabel& device, TransferType type, const Transfer& transfer) override;
+  void on_completed(const DeviceLabel& device, TransferType type, const Transfer& transfer,
+                    const Completion& completion) override;
 
  private:
   void write(Bytes block);

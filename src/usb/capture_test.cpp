@@ -17,6 +17,10 @@ using namespace std::chrono_literals;
 class HeldDevice final : public Device {
  public:
   [[nodiscard]] Speed speed() const override { return Speed::high; }
+  [[nodiscard]] std::optional<TransferType> endpoint_type(EndpointAddress endpoint) const override {
+    if (endpoint == EndpointAddress(0x83)) return type_of_83;
+    return std::nullopt;
+  }
   void submit(TransferPtr transfer) override { held.push_back(std::move(transfer)); }
   void cancel(TransferId) override {}
   void reset() override {}
@@ -27,6 +31,7 @@ class HeldDevice final : public Device {
     Transfer::complete(std::move(transfer), completion);
   }
 
+  std::optional<TransferType> type_of_83 = TransferType::interrupt;
   std::vector<TransferPtr> held;
 };
 
@@ -77,6 +82,7 @@ struct Parsed {
   std::int32_t status;
   std::uint32_t length, captured;
   std::uint64_t setup;
+  std::uint32_t records;
   Bytes data;
 };
 
@@ -100,7 +106,8 @@ Parsed parse(const Bytes& block) {
   p.length = in.le32();
   p.captured = in.le32();
   p.setup = in.le64();
-  in.skip(16);
+  in.skip(12);
+  p.records = in.le32();
   const ByteView data = in.take(p.captured);
   p.data.assign(data.begin(), data.end());
   EXPECT_TRUE(in.ok());
@@ -119,7 +126,7 @@ TEST(Pcapng, AFileOpensWithASectionAndOneUsbInterface) {
 TEST(Pcapng, EveryBlockIsAMultipleOfFourBytesAndRepeatsItsLength) {
   for (std::size_t size = 0; size < 8; ++size) {
     const Bytes data(size, std::byte{1});
-    const Bytes block = pcapng::packet_block({.length = 8, .has_data = true, .data = data});
+    const Bytes block = pcapng::packet_block({.length = 8, .has_data = true, .data_length = 8, .data = data});
     EXPECT_EQ(block.size() % 4, 0u);
     ByteReader in(block);
     in.skip(4);
@@ -186,6 +193,78 @@ TEST_F(CaptureTest, AControlTransferCarriesItsSetupPacket) {
   EXPECT_EQ(submitted.setup, 0x0012'0000'0100'0680u);
   EXPECT_EQ(parse(sink.blocks[2]).flag_setup, '-');
   EXPECT_EQ(parse(sink.blocks[2]).status, -EPIPE);
+}
+
+TEST_F(CaptureTest, AnEndpointHasTheTypeTheDeviceSaysWhenTheTransferIsSubmitted) {
+  Capture capture(time, sink, {});
+  observed.observe(capture);
+  submit(1, EndpointAddress(0x83), TransferData::room(8));
+  device->type_of_83 = std::nullopt;  // another alternate setting, and the endpoint is gone
+  device->complete(0, {Status::error, 0});
+  submit(2, EndpointAddress(0x83), TransferData::room(8));
+  EXPECT_EQ(parse(sink.blocks[1]).type, 1u) << "interrupt";
+  EXPECT_EQ(parse(sink.blocks[2]).type, 1u);
+  EXPECT_EQ(parse(sink.blocks[3]).type, 3u) << "bulk, for want of better";
+}
+
+TEST_F(CaptureTest, AnIsochronousSubmissionCarriesARecordOfEachPacketBeforeItsData) {
+  Capture capture(time, sink, {});
+  observed.observe(capture);
+  auto transfer = std::make_unique<Transfer>(owner, TransferId(1), kBulkOut, Direction::out,
+                                             TransferData::owned(Bytes(5, std::byte{0xaa})));
+  transfer->packets = {{.offset = 0, .length = 2}, {.offset = 2, .length = 3}};
+  observed.submit(std::move(transfer));
+  for (IsochronousPacket& packet : device->held[0]->packets) packet.actual = packet.length;
+  device->complete(0, {Status::ok, 5});
+  const Parsed submitted = parse(sink.blocks[1]);
+  EXPECT_EQ(submitted.type, 0u);
+  EXPECT_EQ(submitted.setup, 0x0000'0002'0000'0000u) << "no errors, two packets";
+  EXPECT_EQ(submitted.records, 2u);
+  EXPECT_EQ(submitted.length, 5u);
+  EXPECT_EQ(hex(submitted.data),
+            "ee ff ff ff 00 00 00 00 02 00 00 00 00 00 00 00 "
+            "ee ff ff ff 02 00 00 00 03 00 00 00 00 00 00 00 aa aa aa aa aa");
+  const Parsed completed = parse(sink.blocks[2]);
+  EXPECT_EQ(completed.flag_data, '>');
+  EXPECT_EQ(hex(completed.data),
+            "00 00 00 00 00 00 00 00 02 00 00 00 00 00 00 00 "
+            "00 00 00 00 02 00 00 00 03 00 00 00 00 00 00 00");
+}
+
+TEST_F(CaptureTest, AnIsochronousCompletionCarriesItsDataWhereThePacketsAre) {
+  Capture capture(time, sink, {});
+  observed.observe(capture);
+  auto transfer = std::make_unique<Transfer>(owner, TransferId(1), kBulkIn, Direction::in, TransferData::room(12));
+  transfer->packets = {{.offset = 0, .length = 4}, {.offset = 4, .length = 4}, {.offset = 8, .length = 4}};
+  observed.submit(std::move(transfer));
+  Transfer& held = *device->held[0];
+  held.data.write(0, as_bytes("ab"));
+  held.data.write(4, as_bytes("cd"));
+  held.packets[0].actual = 2;
+  held.packets[1].actual = 2;
+  held.packets[2].status = Status::error;
+  device->complete(0, {Status::ok, 4});
+  EXPECT_EQ(parse(sink.blocks[1]).records, 3u);
+  const Parsed completed = parse(sink.blocks[2]);
+  EXPECT_EQ(completed.setup, 0x0000'0003'0000'0001u) << "one error, three packets";
+  EXPECT_EQ(completed.length, 4u);
+  EXPECT_EQ(completed.flag_data, 0u);
+  EXPECT_EQ(hex(completed.data),
+            "00 00 00 00 00 00 00 00 02 00 00 00 00 00 00 00 "
+            "00 00 00 00 04 00 00 00 02 00 00 00 00 00 00 00 "
+            "b9 ff ff ff 08 00 00 00 00 00 00 00 00 00 00 00 61 62 00 00 63 64");
+}
+
+TEST_F(CaptureTest, OnlyTheFirst128IsochronousRecordsAreWritten) {
+  Capture capture(time, sink, {});
+  observed.observe(capture);
+  auto transfer = std::make_unique<Transfer>(owner, TransferId(1), kBulkIn, Direction::in, TransferData::room(200));
+  for (std::uint32_t i = 0; i < 200; ++i) transfer->packets.push_back({.offset = i, .length = 1});
+  observed.submit(std::move(transfer));
+  const Parsed submitted = parse(sink.blocks[1]);
+  EXPECT_EQ(submitted.setup >> 32, 200u);
+  EXPECT_EQ(submitted.records, 128u);
+  EXPECT_EQ(submitted.captured, 128u * 16);
 }
 
 TEST_F(CaptureTest, DataIsCutAtTheSnapLength) {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <functional>
+#include <optional>
 
 #include "usb/speed.hpp"
 #include "usb/transfer.hpp"
@@ -19,6 +20,11 @@ class Device {
 
   /// The speed it is attached at; constant while it is plugged in.
   [[nodiscard]] virtual Speed speed() const = 0;
+
+  /// The type of `endpoint` as it is set up now; empty if there is no such endpoint, or if the device does not know.
+  [[nodiscard]] virtual std::optional<TransferType> endpoint_type(EndpointAddress endpoint) const {
+    return (void)endpoint, std::nullopt;
+  }
 
   /// Starts `transfer`. The completion comes later, from the loop. There may be several per endpoint.
   virtual void submit(TransferPtr transfer) = 0;

@@ -3,6 +3,7 @@
 
 #include <compare>
 #include <cstdint>
+#include <string_view>
 
 namespace periplex::usb {
 
@@ -25,5 +26,19 @@ struct EndpointAddress {
 
 /// bmAttributes bits 1:0 (USB 2.0 table 9-13).
 enum class TransferType : std::uint8_t { control = 0, isochronous = 1, bulk = 2, interrupt = 3 };
+
+[[nodiscard]] constexpr std::string_view name(TransferType type) {
+  switch (type) {
+    case TransferType::control:
+      return "control";
+    case TransferType::isochronous:
+      return "isochronous";
+    case TransferType::bulk:
+      return "bulk";
+    case TransferType::interrupt:
+      return "interrupt";
+  }
+  return "?";
+}
 
 }  // namespace periplex::usb

@@ -17,9 +17,10 @@ void ObservedDevice::ignore(TransferObserver& observer) {
 
 void ObservedDevice::submit(TransferPtr transfer) {
   if (!observers_.empty()) {
-    for (const Observer& entry : observers_) entry.observer->on_submitted(label_, *transfer);
+    const TransferType type = type_of(*transfer);
+    for (const Observer& entry : observers_) entry.observer->on_submitted(label_, type, *transfer);
     TransferOwner& owner = transfer->interpose(*this);
-    pending(transfer->endpoint()).push_back({transfer->id(), &owner, submissions_++});
+    pending(transfer->endpoint()).push_back({transfer->id(), &owner, submissions_++, type});
   }
   device_->submit(std::move(transfer));
 }
@@ -32,10 +33,16 @@ void ObservedDevice::on_complete(TransferPtr transfer, Completion completion) {
   const Pending entry = *found;
   waiting.erase(found);
   for (const Observer& observer : observers_) {
-    if (entry.serial >= observer.first) observer.observer->on_completed(label_, *transfer, completion);
+    if (entry.serial >= observer.first) observer.observer->on_completed(label_, entry.type, *transfer, completion);
   }
   (void)transfer->interpose(*entry.owner);
   Transfer::complete(std::move(transfer), completion);
+}
+
+TransferType ObservedDevice::type_of(const Transfer& transfer) const {
+  if (transfer.setup) return TransferType::control;
+  if (!transfer.packets.empty()) return TransferType::isochronous;
+  return device_->endpoint_type(transfer.endpoint()).value_or(TransferType::bulk);
 }
 
 std::vector<ObservedDevice::Pending>& ObservedDevice::pending(EndpointAddress endpoint) {

@@ -13,16 +13,16 @@ namespace periplex::usb {
 struct DeviceLabel {
   std::uint16_t bus = 1;
   std::uint8_t number = 1;
-  /// Of every endpoint but endpoint 0. (Peripherals that mix types will have to be asked per endpoint.)
-  TransferType data_endpoints = TransferType::bulk;
 };
 
 /// Hears of every transfer of a device, at both ends of its life. Must not change it.
 class TransferObserver {
  public:
-  virtual void on_submitted(const DeviceLabel& device, const Transfer& transfer) = 0;
-  /// Guest-bound data lies in the first `completion.actual` bytes.
-  virtual void on_completed(const DeviceLabel& device, const Transfer& transfer, const Completion& completion) = 0;
+  /// `type` is that of the endpoint at the time of the submission, at both ends.
+  virtual void on_submitted(const DeviceLabel& device, TransferType type, const Transfer& transfer) = 0;
+  /// Guest-bound data lies in the first `completion.actual` bytes; in an isochronous transfer where its packets say.
+  virtual void on_completed(const DeviceLabel& device, TransferType type, const Transfer& transfer,
+                            const Completion& completion) = 0;
 
  protected:
   ~TransferObserver() = default;
@@ -46,6 +46,9 @@ class ObservedDevice final : public Device, private TransferOwner {
   [[nodiscard]] const DeviceLabel& label() const { return label_; }
 
   [[nodiscard]] Speed speed() const override { return device_->speed(); }
+  [[nodiscard]] std::optional<TransferType> endpoint_type(EndpointAddress endpoint) const override {
+    return device_->endpoint_type(endpoint);
+  }
   void submit(TransferPtr transfer) override;
   void cancel(TransferId id) override { device_->cancel(id); }
   void reset() override { device_->reset(); }
@@ -63,10 +66,12 @@ class ObservedDevice final : public Device, private TransferOwner {
     TransferId id;
     TransferOwner* owner;
     std::uint64_t serial;
+    TransferType type;
   };
 
   void on_complete(TransferPtr transfer, Completion completion) override;
   [[nodiscard]] std::vector<Pending>& pending(EndpointAddress endpoint);
+  [[nodiscard]] TransferType type_of(const Transfer& transfer) const;
 
   DeviceLabel label_;
   std::vector<Observer> observers_;

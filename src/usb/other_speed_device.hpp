@@ -4,6 +4,7 @@
 #include <deque>
 #include <map>
 #include <memory>
+#include <optional>
 
 #include "base/time.hpp"
 #include "usb/descriptors.hpp"
@@ -28,6 +29,9 @@ class OtherSpeedDevice final : public Device {
   ~OtherSpeedDevice() override;
 
   [[nodiscard]] Speed speed() const override { return speed_; }
+  [[nodiscard]] std::optional<TransferType> endpoint_type(EndpointAddress endpoint) const override {
+    return device_.endpoint_type(endpoint);
+  }
   void submit(TransferPtr transfer) override;
   void cancel(TransferId id) override;
   void reset() override;

@@ -85,6 +85,10 @@ class OtherSpeedDeviceTest : public ::testing::Test {
     log_.entries.clear();
     device_.submitted = 0;
   }
+  ~OtherSpeedDeviceTest() override {
+    adapter_.reset();
+    while (device_.held() != 0) device_.complete(Status::disconnected);
+  }
 
   /// The device ends its oldest transfer with `bytes`.
   void answer(ByteView bytes) {

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "usb/pcapng.hpp"
 
+#include <algorithm>
+
 #include "base/check.hpp"
 
 namespace periplex::usb::pcapng {
@@ -58,6 +60,28 @@ std::uint8_t usbmon_type(TransferType type) {
   return 3;
 }
 
+/// Those of a packet's isochronous records that are written.
+std::span<const IsochronousRecord> written_records(const Packet& packet) {
+  return packet.isochronous.first(std::min(packet.isochronous.size(), IsochronousRecord::kMax));
+}
+
+std::uint32_t records_size(const Packet& packet) {
+  return static_cast<std::uint32_t>(written_records(packet).size() * IsochronousRecord::kSize);
+}
+
+/// The 8 bytes that are a Setup packet, or `error_count` and `numdesc` of an isochronous transfer.
+void setup_or_counts(ByteWriter& out, const Packet& packet) {
+  if (packet.isochronous.empty()) {
+    out.le64(packet.setup ? packet.setup->encode() : 0);
+    return;
+  }
+  const auto failed =
+      packet.event == Event::submit
+          ? 0
+          : std::ranges::count_if(packet.isochronous, [](const auto& each) { return each.status != 0; });
+  out.le32(static_cast<std::uint32_t>(failed)).le32(static_cast<std::uint32_t>(packet.isochronous.size()));
+}
+
 void usbmon_header(ByteWriter& out, const Packet& packet) {
   const auto number = static_cast<std::uint8_t>(packet.endpoint.number());
   const auto direction = static_cast<std::uint8_t>(packet.direction == Direction::in ? 0x80 : 0);
@@ -71,9 +95,11 @@ void usbmon_header(ByteWriter& out, const Packet& packet) {
   out.u8(packet.has_data ? 0 : static_cast<std::uint8_t>(no_data));
   out.le64(static_cast<std::uint64_t>(seconds.count())).le32(static_cast<std::uint32_t>(rest.count()));
   out.le32(static_cast<std::uint32_t>(packet.status));
-  out.le32(packet.length).le32(static_cast<std::uint32_t>(packet.data.size()));
-  out.le64(packet.setup ? packet.setup->encode() : 0);
-  out.le32(0).le32(0).le32(0).le32(0);  // interval, start_frame, xfer_flags, ndesc: not known here
+  // len_cap counts the isochronous records as captured data.
+  out.le32(packet.length).le32(records_size(packet) + static_cast<std::uint32_t>(packet.data.size()));
+  setup_or_counts(out, packet);
+  out.le32(0).le32(0).le32(0);  // interval, start_frame, xfer_flags: not known here
+  out.le32(static_cast<std::uint32_t>(written_records(packet).size()));
 }
 
 }  // namespace
@@ -97,8 +123,9 @@ Bytes file_header(std::string_view application, std::string_view interface_name,
 }
 
 Bytes packet_block(const Packet& packet) {
-  const auto captured = static_cast<std::uint32_t>(kUsbmonHeaderSize + packet.data.size());
-  const std::uint32_t original = kUsbmonHeaderSize + (packet.has_data ? packet.length : 0);
+  const std::uint32_t head = kUsbmonHeaderSize + records_size(packet);
+  const std::uint32_t captured = head + static_cast<std::uint32_t>(packet.data.size());
+  const std::uint32_t original = head + (packet.has_data ? packet.data_length : 0);
   ByteWriter body;
   body.le32(0);  // interface
   timestamp(body, packet.time);
@@ -106,6 +133,9 @@ Bytes packet_block(const Packet& packet) {
   const std::size_t start = body.size();
   usbmon_header(body, packet);
   PERIPLEX_CHECK(body.size() - start == kUsbmonHeaderSize);
+  for (const IsochronousRecord& record : written_records(packet)) {
+    body.le32(static_cast<std::uint32_t>(record.status)).le32(record.offset).le32(record.length).le32(0);
+  }
   body.bytes(packet.data);
 
   ByteWriter out;

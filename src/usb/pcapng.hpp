@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <string_view>
 
 #include "base/bytes.hpp"
@@ -26,6 +27,17 @@ enum class Event : std::uint8_t {
   error = 'E',  ///< the transfer did not reach the device
 };
 
+/// One isochronous packet of a transfer: `iso_desc`, 16 bytes, between the header and the data.
+struct IsochronousRecord {
+  static constexpr std::uint32_t kSize = 16;
+  /// usbmon writes no more of them (ISODESC_MAX).
+  static constexpr std::size_t kMax = 128;
+
+  std::int32_t status = 0;   ///< 0 or a negative errno of Linux
+  std::uint32_t offset = 0;  ///< of its bytes in the transfer's data
+  std::uint32_t length = 0;  ///< requested (submit) or moved (complete)
+};
+
 /// One usbmon packet.
 struct Packet {
   std::uint64_t id = 0;  ///< the same in a submission and its completion
@@ -35,12 +47,14 @@ struct Packet {
   Direction direction = Direction::out;
   std::uint8_t device = 0;
   std::uint16_t bus = 0;
-  Nanoseconds time{};                  ///< since 1970-01-01 UTC
-  std::int32_t status = 0;             ///< 0 or a negative errno of Linux
-  std::uint32_t length = 0;            ///< requested (submit) or moved (complete)
-  std::optional<SetupPacket> setup{};  ///< control transfers, in the submission
-  bool has_data = false;               ///< whether this event carries the data, or its opposite does
-  ByteView data{};                     ///< the first bytes of it, at most `length`
+  Nanoseconds time{};                                ///< since 1970-01-01 UTC
+  std::int32_t status = 0;                           ///< 0 or a negative errno of Linux
+  std::uint32_t length = 0;                          ///< requested (submit) or moved (complete)
+  std::optional<SetupPacket> setup{};                ///< control transfers, in the submission
+  std::span<const IsochronousRecord> isochronous{};  ///< isochronous transfers, all their packets
+  bool has_data = false;                             ///< whether this event carries the data, or its opposite does
+  std::uint32_t data_length = 0;                     ///< how many bytes of it there are
+  ByteView data{};                                   ///< the first of them
 };
 
 /// Opens a file: a Section Header Block and the Interface Description Block that all packets belong to. `snap_length`

@@ -24,7 +24,7 @@ class CaptureFileTest : public ::testing::Test {
   void record(CaptureFile& capture, std::size_t size = 1000) {
     const usb::Transfer transfer(owner, usb::TransferId(1), usb::EndpointAddress(2), usb::Direction::out,
                                  usb::TransferData::room(size));
-    capture.observer().on_submitted({}, transfer);
+    capture.observer().on_submitted({}, usb::TransferType::bulk, transfer);
   }
   static std::size_t drain(int fd) {
     std::array<char, 65536> bytes;

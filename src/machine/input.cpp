@@ -39,48 +39,56 @@ Refusal typing_refusal(const device::TypingError& error, std::string_view id) {
   return queue_full(id);
 }
 
-bool set_buttons(device::HidPointer& target, std::uint8_t down) {
-  bool done = true;
-  for (const auto& [mask, button] : kButtons) {
-    if ((down & mask) == 0) {
-      target.release(button);
-    } else {
-      done = target.press(button) && done;
-    }
+/// The most events that an action puts into a pointer's queue.
+struct Cost {
+  std::size_t operator()(const pointer::MoveTo&) const { return 1; }
+  std::size_t operator()(const pointer::MoveBy&) const { return 1; }
+  std::size_t operator()(const pointer::Scroll&) const { return 1; }
+  std::size_t operator()(const pointer::Hold&) const { return std::size(kButtons); }
+  std::size_t operator()(const pointer::Click&) const { return 2 * std::size(kButtons); }
+};
+
+/// Whether there is room for all of `actions`. Motion is never refused: it merges with what waits.
+bool fit(const std::vector<pointer::Action>& actions, std::size_t room) {
+  bool buttons = false;
+  std::size_t cost = 0;
+  for (const pointer::Action& action : actions) {
+    buttons =
+        buttons || std::holds_alternative<pointer::Hold>(action) || std::holds_alternative<pointer::Click>(action);
+    cost += std::visit(Cost(), action);
   }
-  return done;
+  return !buttons || cost <= room;
 }
 
-bool click(device::HidPointer& target, std::uint8_t buttons) {
-  bool done = true;
-  for (const auto& [mask, button] : kButtons) {
-    if ((buttons & mask) == 0) continue;
-    done = target.press(button) && done;
-    target.release(button);
-  }
-  return done;
-}
-
-/// Carries one action out on a tablet or a mouse; false if it was refused.
+/// Carries one action out on a tablet or a mouse that can do it and has room for it.
 class Act {
  public:
   Act(device::HidPointer& target, device::HidTablet* tablet, device::HidMouse* mouse)
       : target_(target), tablet_(tablet), mouse_(mouse) {}
 
-  bool operator()(const pointer::MoveTo& to) const {
+  void operator()(const pointer::MoveTo& to) const {
     if (tablet_ != nullptr) tablet_->move_to(to.x, to.y);
-    return tablet_ != nullptr;
   }
-  bool operator()(const pointer::MoveBy& by) const {
+  void operator()(const pointer::MoveBy& by) const {
     if (mouse_ != nullptr) mouse_->move_by(by.x, by.y);
-    return mouse_ != nullptr;
   }
-  bool operator()(const pointer::Hold& hold) const { return set_buttons(target_, hold.buttons); }
-  bool operator()(const pointer::Click& once) const { return click(target_, once.buttons); }
-  bool operator()(const pointer::Scroll& scroll) const {
-    target_.scroll(scroll.notches, 0);
-    return true;
+  void operator()(const pointer::Hold& hold) const {
+    for (const auto& [mask, button] : kButtons) {
+      if ((hold.buttons & mask) == 0) {
+        target_.release(button);
+      } else {
+        (void)target_.press(button);
+      }
+    }
   }
+  void operator()(const pointer::Click& once) const {
+    for (const auto& [mask, button] : kButtons) {
+      if ((once.buttons & mask) == 0) continue;
+      (void)target_.press(button);
+      target_.release(button);
+    }
+  }
+  void operator()(const pointer::Scroll& scroll) const { target_.scroll(scroll.notches, 0); }
 
  private:
   device::HidPointer& target_;
@@ -132,9 +140,8 @@ Outcome<> Plugged::point(const std::vector<pointer::Action>& actions) {
   auto* const* mouse = std::get_if<device::HidMouse*>(&typed_);
   device::HidPointer& target = tablet != nullptr ? static_cast<device::HidPointer&>(**tablet) : **mouse;
   const Act act(target, tablet != nullptr ? *tablet : nullptr, mouse != nullptr ? *mouse : nullptr);
-  for (const pointer::Action& action : actions) {
-    if (!std::visit(act, action)) return std::unexpected(queue_full(id()));
-  }
+  if (!fit(actions, target.room())) return std::unexpected(queue_full(id()));
+  for (const pointer::Action& action : actions) std::visit(act, action);
   return {};
 }
 

@@ -14,37 +14,20 @@ namespace {
 /// Devices of a USB bus have the numbers 1 to 127 (USB 2.0 §9.1.1.4).
 constexpr std::uint8_t kLastDeviceNumber = 127;
 
-Refusal attach_refusal(usb::AttachError error, const Description& description, const usb::xhci::Options& xhci) {
-  const bool usb3 = usb::is_usb3(description.speed);
-  switch (error) {
-    case usb::AttachError::no_free_port:
-      return {
-          Reason::conflict,
-          fmt::format("all {} ports for USB {} are taken", usb3 ? xhci.usb3_ports : xhci.usb2_ports, usb3 ? 3 : 2),
-          usb3 ? "detach something, attach this with speed=high, or start periplex-machine with more --xhci usb3-ports"
-               : "detach something, or start periplex-machine with more --xhci usb2-ports"};
-    case usb::AttachError::speed_unsupported:
-      return {Reason::conflict, fmt::format("no port runs at {} speed", usb::name(description.speed)),
-              "choose another speed, or start periplex-machine with ports for it (--xhci)"};
-  }
-  return {Reason::failed, "the device could not be attached", "choose another speed"};
-}
-
 }  // namespace
 
-Machine::Machine(EventLoop& loop, Options options, UniqueFd listening)
+Machine::Machine(EventLoop& loop, Options options, std::vector<ControllerPlan> controllers)
     : loop_(loop),
       options_(std::move(options)),
       started_(loop.now()),
       pool_(std::make_unique<host::IoPool>(loop)),
-      server_(loop, std::move(listening)),
-      function_(options_.xhci, server_.memory(), server_.interrupts(), loop) {}
+      controllers_(loop, std::move(controllers)) {}
 
 Machine::~Machine() {
-  server_.stop();
+  controllers_.stop();
   std::vector<std::shared_ptr<const host::ImageLock>> locks;
   for (const auto& peripheral : plugged_) {
-    function_.bus().detach(peripheral->device());
+    controllers_.pull(peripheral->device(), peripheral->controller());
     if (peripheral->lock()) locks.push_back(peripheral->lock());
   }
   plugged_.clear();
@@ -56,11 +39,8 @@ MachineView Machine::view() const {
   MachineView view{.name = options_.name,
                    .process = ::getpid(),
                    .uptime = loop_.now() - started_,
-                   .device_socket = options_.device_socket,
                    .control_socket = options_.control_socket,
-                   .usb2_ports = options_.xhci.usb2_ports,
-                   .usb3_ports = options_.xhci.usb3_ports,
-                   .client = {server_.connected(), server_.statistics().mapped_bytes}};
+                   .controllers = controllers_.views()};
   if (capture_) view.capture = capture_->view();
   return view;
 }
@@ -72,38 +52,37 @@ std::vector<PeripheralView> Machine::peripherals() const {
 }
 
 Statistics Machine::statistics() const {
-  const vfio_user::Server::Statistics counted = server_.statistics();
-  Statistics statistics{.server = {{"clients", counted.clients},
-                                   {"messages", counted.messages},
-                                   {"received_bytes", counted.received_bytes},
-                                   {"sent_bytes", counted.sent_bytes},
-                                   {"mapped_bytes", counted.mapped_bytes}},
-                        .loop = {{"wakeups", loop_.wakeups()}}};
+  Statistics statistics{.wakeups = loop_.wakeups(), .controllers = controllers_.statistics()};
   for (const auto& peripheral : plugged_) {
     PeripheralStatistics& of_one = statistics.peripherals.emplace_back();
     of_one.id = peripheral->id();
-    function_.controller().for_each_endpoint(
-        peripheral->device(), [&](usb::EndpointAddress address, usb::TransferType type, const auto& counters) {
-          of_one.endpoints.push_back(
-              {address, type, counters.guest_packets, counters.requests, counters.bytes, counters.errors});
+    of_one.controller = peripheral->controller();
+    controllers_.for_each_endpoint(
+        peripheral->device(), peripheral->controller(),
+        [&](usb::EndpointAddress address, usb::TransferType type, const usb::EndpointCounters& counters) {
+          of_one.endpoints.push_back({address, type, counters});
         });
   }
   return statistics;
 }
 
-Outcome<PeripheralView> Machine::attach(Description description, UniqueFd image) {
+Outcome<PeripheralView> Machine::attach(Description description, Files files) {
   if (description.id.empty()) description.id = unused_id(description.kind());
   if (find(description.id)) {
     return std::unexpected(Refusal{Reason::conflict,
                                    fmt::format("there is a peripheral \"{}\" already", description.id),
                                    "choose another id, or detach that one first"});
   }
-  auto plugged = Plugged::make(description, std::move(image), next_label(description), loop_, *pool_);
+  if (!description.speed) {
+    description.speed = controllers_.best_speed(natural_speed(description), description.controller);
+  }
+  const usb::DeviceLabel label = next_label(*description.speed);
+  auto plugged = Plugged::make(description, std::move(files), label, loop_, *pool_);
   if (!plugged) return std::unexpected(std::move(plugged.error()));
   if (capture_) (*plugged)->device().observe(capture_->observer());
-  const auto port = function_.bus().attach((*plugged)->device());
-  if (!port) return std::unexpected(attach_refusal(port.error(), description, options_.xhci));
-  (*plugged)->set_port(*port);
+  auto place = controllers_.plug((*plugged)->device(), description.controller);
+  if (!place) return std::unexpected(std::move(place.error()));
+  (*plugged)->set_place(std::move(place->controller), place->port, place->speed);
   plugged_.push_back(std::move(*plugged));
   return plugged_.back()->view();
 }
@@ -111,7 +90,7 @@ Outcome<PeripheralView> Machine::attach(Description description, UniqueFd image)
 Outcome<> Machine::detach(std::string_view id) {
   const auto found = find(id);
   if (!found) return std::unexpected(found.error());
-  function_.bus().detach((*found)->device());
+  controllers_.pull((*found)->device(), (*found)->controller());
   std::erase_if(plugged_, [&](const auto& peripheral) { return peripheral.get() == *found; });
   return {};
 }
@@ -206,11 +185,9 @@ std::string Machine::unused_id(std::string_view kind) const {
   }
 }
 
-usb::DeviceLabel Machine::next_label(const Description& description) {
+usb::DeviceLabel Machine::next_label(usb::Speed speed) {
   last_device_number_ = static_cast<std::uint8_t>(last_device_number_ % kLastDeviceNumber + 1);
-  return {.bus = static_cast<std::uint16_t>(usb::is_usb3(description.speed) ? 2 : 1),
-          .number = last_device_number_,
-          .data_endpoints = description.storage() != nullptr ? usb::TransferType::bulk : usb::TransferType::interrupt};
+  return {.bus = static_cast<std::uint16_t>(usb::is_usb3(speed) ? 2 : 1), .number = last_device_number_};
 }
 
 }  // namespace periplex::machine

@@ -8,15 +8,14 @@
 #include "host/io_pool.hpp"
 #include "loop/event_loop.hpp"
 #include "machine/capture_file.hpp"
+#include "machine/controllers.hpp"
 #include "machine/operations.hpp"
 #include "machine/plugged.hpp"
-#include "usb/xhci/pci_function.hpp"
-#include "vfio_user/server.hpp"
 
 namespace periplex::machine {
 
-/// One machine's hardware, assembled: an xHCI controller, served to the machine's monitor on one vfio-user socket, and
-/// the peripherals in its ports.
+/// One machine's hardware, assembled: USB controllers, each served to the machine's monitor on a vfio-user socket of
+/// its own, and the peripherals in their ports.
 ///
 /// It opens nothing: sockets, images and capture files come as open descriptors; the names of them that it is told are
 /// for people. Everything happens on `loop`.
@@ -24,25 +23,22 @@ class Machine final : public Operations {
  public:
   struct Options {
     std::string name;
-    std::string device_socket;
     std::string control_socket;
-    usb::xhci::Options xhci;
   };
 
-  /// `listening` is the vfio-user socket.
-  Machine(EventLoop& loop, Options options, UniqueFd listening);
+  Machine(EventLoop& loop, Options options, std::vector<ControllerPlan> controllers);
   Machine(const Machine&) = delete;
   Machine& operator=(const Machine&) = delete;
   /// Pulls everything, finishes what is being written to disks, and makes it durable. The loop must have stopped.
   ~Machine() override;
 
   /// Starts to accept the machine's monitor.
-  void serve() { server_.serve(function_); }
+  void serve() { controllers_.serve(); }
 
   [[nodiscard]] MachineView view() const override;
   [[nodiscard]] std::vector<PeripheralView> peripherals() const override;
   [[nodiscard]] Statistics statistics() const override;
-  [[nodiscard]] Outcome<PeripheralView> attach(Description description, UniqueFd image) override;
+  [[nodiscard]] Outcome<PeripheralView> attach(Description description, Files files) override;
   [[nodiscard]] Outcome<> detach(std::string_view id) override;
   [[nodiscard]] Outcome<> eject(std::string_view id, bool force) override;
   [[nodiscard]] Outcome<> insert(std::string_view id, UniqueFd image, std::string name) override;
@@ -61,14 +57,13 @@ class Machine final : public Operations {
   [[nodiscard]] Outcome<Plugged*> choose(std::optional<std::string_view> id, const Suits& suits,
                                          std::string_view what) const;
   [[nodiscard]] std::string unused_id(std::string_view kind) const;
-  [[nodiscard]] usb::DeviceLabel next_label(const Description& description);
+  [[nodiscard]] usb::DeviceLabel next_label(usb::Speed speed);
 
   EventLoop& loop_;
   const Options options_;
   const Nanoseconds started_;
   std::unique_ptr<host::IoPool> pool_;
-  vfio_user::Server server_;
-  usb::xhci::PciFunction function_;
+  Controllers controllers_;
   std::unique_ptr<CaptureFile> capture_;
   std::vector<std::unique_ptr<Plugged>> plugged_;  // in the order of attaching
   std::uint8_t last_device_number_ = 0;

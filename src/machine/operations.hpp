@@ -13,6 +13,7 @@
 #include "loop/unique_fd.hpp"
 #include "machine/peripheral.hpp"
 #include "usb/endpoint.hpp"
+#include "usb/endpoint_counters.hpp"
 
 /// What may be asked of one running machine: the one interface between a machine and whoever controls it.
 namespace periplex::machine {
@@ -35,21 +36,51 @@ struct Refusal {
 template <typename T = void>
 using Outcome = std::expected<T, Refusal>;
 
-/// A peripheral that is plugged in.
+/// Open files that were handed over. Those that are not needed are closed.
+using Files = std::vector<UniqueFd>;
+
+/// The host's end of a serial line, and what the guest does at its own.
+struct TerminalView {
+  std::string path;            ///< what programs open: /dev/pts/…
+  bool open = false;           ///< some program has it open
+  bool ready = false;          ///< the guest has its end open (DTR)
+  std::uint32_t bit_rate = 0;  ///< that the guest has chosen; it slows nothing down
+};
+
+/// A peripheral that is plugged in. Its description names the controller and the speed that it got.
 struct PeripheralView {
   Description description;
   unsigned port = 0;                             ///< root port, from 1
+  std::optional<usb::Speed> port_speed;          ///< where the port is slower than the peripheral
   bool configured = false;                       ///< a driver of the guest uses it
   std::uint64_t size = 0;                        ///< disks: bytes of the medium
   bool locked = false;                           ///< disks: the guest wants the medium to stay in
   bool medium = true;                            ///< disks: whether there is a medium
   std::optional<std::vector<std::string>> leds;  ///< keyboards: what the guest has lit
+  std::optional<TerminalView> terminal;          ///< serial lines
 };
 
-/// The machine's monitor (QEMU …), at the other end of the vfio-user socket.
+/// The machine's monitor (QEMU …), at the other end of a controller's vfio-user socket.
 struct ClientView {
   bool connected = false;
   std::uint64_t shared_bytes = 0;  ///< guest memory this process can reach; 0 while connected: the RAM is not shared
+};
+
+/// Root ports by the fastest bus that they run.
+struct Ports {
+  unsigned usb1 = 0;  ///< low and full speed
+  unsigned usb2 = 0;  ///< high speed, and the slower ones
+  unsigned usb3 = 0;  ///< SuperSpeed only
+};
+
+/// One PCI function that the machine's monitor is to attach.
+struct ControllerView {
+  std::string name;
+  std::string kind;
+  std::string socket;        ///< where the monitor connects
+  std::string companion_of;  ///< of a companion: the controller whose ports it shares
+  Ports ports;
+  ClientView client;
 };
 
 struct CaptureView {
@@ -62,38 +93,38 @@ struct MachineView {
   std::string name;
   int process = 0;
   Nanoseconds uptime{};
-  std::string device_socket;
   std::string control_socket;
-  unsigned usb2_ports = 0;
-  unsigned usb3_ports = 0;
-  ClientView client;
+  std::vector<ControllerView> controllers;  ///< the companions of one stand together, right before it
   std::optional<CaptureView> capture;
 };
 
-/// Since the guest configured the endpoint.
+/// What one endpoint has done since the guest configured it.
 struct EndpointStatistics {
   usb::EndpointAddress endpoint;
   usb::TransferType type = usb::TransferType::control;
-  std::uint64_t descriptors = 0;  ///< transfer descriptors that the guest queued and we carried out
-  std::uint64_t transfers = 0;    ///< requests to the peripheral: one per data set
-  std::uint64_t bytes = 0;
-  std::uint64_t errors = 0;
+  usb::EndpointCounters counters;
 };
 
 struct PeripheralStatistics {
   std::string id;
+  std::string controller;
   std::vector<EndpointStatistics> endpoints;
 };
 
-/// A number that the vfio-user server or the loop counts, by name.
-struct Counter {
+/// What one controller has done since the start.
+struct ControllerStatistics {
   std::string name;
-  std::uint64_t value = 0;
+  std::uint64_t clients = 0;         ///< connections of monitors
+  std::uint64_t messages = 0;        ///< from them: nearly all are accesses to registers
+  std::uint64_t received_bytes = 0;  ///< of messages
+  std::uint64_t sent_bytes = 0;
+  std::uint64_t interrupts = 0;    ///< messages, and rises of the pin
+  std::uint64_t mapped_bytes = 0;  ///< of guest memory, now
 };
 
 struct Statistics {
-  std::vector<Counter> server;
-  std::vector<Counter> loop;
+  std::uint64_t wakeups = 0;  ///< of the machine's one loop, since the start
+  std::vector<ControllerStatistics> controllers;
   std::vector<PeripheralStatistics> peripherals;
 };
 
@@ -136,8 +167,8 @@ class Operations {
   [[nodiscard]] virtual std::vector<PeripheralView> peripherals() const = 0;
   [[nodiscard]] virtual Statistics statistics() const = 0;
 
-  /// Plugs a peripheral in. `image` is the open file of a disk, or nothing: then a removable disk has no medium.
-  [[nodiscard]] virtual Outcome<PeripheralView> attach(Description description, UniqueFd image) = 0;
+  /// Plugs a peripheral in. `files` are the open files it stands on, in the order that `Description` says.
+  [[nodiscard]] virtual Outcome<PeripheralView> attach(Description description, Files files) = 0;
   /// Pulls it, whatever the guest does with it.
   [[nodiscard]] virtual Outcome<> detach(std::string_view id) = 0;
   /// Takes the medium out; against the guest's will (it has locked the medium while it uses it) only with `force`.

@@ -3,18 +3,18 @@
 
 #include <algorithm>
 #include <array>
-#include <charconv>
 #include <fmt/format.h>
-#include <optional>
 #include <utility>
 
 namespace periplex::machine {
 namespace {
 
-constexpr std::size_t kLongestId = 63;
 constexpr std::size_t kMostBadRanges = 64;
+constexpr std::string_view kBulkOnly = "bulk-only";
+constexpr std::string_view kUas = "uas";
 constexpr std::uint64_t kLastSector = (std::uint64_t{1} << 48) - 1;
-constexpr std::array kNames = {"storage", "keyboard", "tablet", "mouse"};  // in the order of Description::options
+// In the order of Description::options.
+constexpr std::array kNames = {"storage", "keyboard", "tablet", "mouse", "serial", "sound"};
 
 std::unexpected<SpecificationError> wrong(std::string text, std::string advice) {
   return std::unexpected(SpecificationError{std::move(text), std::move(advice)});
@@ -31,13 +31,6 @@ std::optional<usb::Speed> parse_speed(std::string_view text) {
     if (text == usb::name(speed)) return speed;
   }
   return std::nullopt;
-}
-
-std::optional<std::uint64_t> parse_number(std::string_view text) {
-  std::uint64_t value = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-  if (error != std::errc{} || end != text.data() + text.size()) return std::nullopt;
-  return value;
 }
 
 std::optional<std::vector<SectorRange>> parse_ranges(std::string_view text) {
@@ -80,10 +73,17 @@ Applied apply_flag(bool& flag, const Setting& setting) {
 std::optional<Applied> apply_common(Description& description, const Setting& setting) {
   if (setting.key == "id") {
     if (!is_valid_id(setting.value)) {
-      return wrong(fmt::format("\"{}\" cannot be an id", setting.value),
-                   "use up to 63 letters, digits, dots, dashes and underscores, with a letter or digit first");
+      return wrong(fmt::format("\"{}\" cannot be an id", setting.value), std::string(kIdAdvice));
     }
     description.id = setting.value;
+    return Applied{};
+  }
+  if (setting.key == "controller") {
+    if (!is_valid_id(setting.value)) {
+      return wrong(fmt::format("\"{}\" cannot be a controller", setting.value),
+                   "name one that periplex-machine was started with, as xhci or ehci");
+    }
+    description.controller = setting.value;
     return Applied{};
   }
   if (setting.key == "speed") {
@@ -111,16 +111,75 @@ Applied apply_storage(Storage& storage, const Setting& setting) {
     storage.bad_sectors = std::move(*ranges);
     return {};
   }
+  if (setting.key == "transport") {
+    if (setting.value != kBulkOnly && setting.value != kUas) {
+      return wrong(fmt::format("there is no transport \"{}\"", setting.value), "use bulk-only or uas");
+    }
+    storage.transport = setting.value == kUas ? Transport::uas : Transport::bulk_only;
+    return {};
+  }
   return wrong(fmt::format("storage has no setting \"{}\"", setting.key),
-               "its settings are image, id, readonly, removable, speed and bad-sectors");
+               "its settings are image, id, controller, transport, readonly, removable, speed and bad-sectors");
+}
+
+Applied apply_serial(Serial& serial, const Setting& setting) {
+  if (setting.key != "link") {
+    return wrong(fmt::format("serial has no setting \"{}\"", setting.key),
+                 "its settings are link, id, controller and speed");
+  }
+  serial.link = setting.value;
+  return {};
+}
+
+Applied apply_sound(Sound& sound, const Setting& setting) {
+  if (setting.key != "playback" && setting.key != "capture") {
+    return wrong(fmt::format("sound has no setting \"{}\"", setting.key),
+                 "its settings are playback, capture, id, controller and speed");
+  }
+  (setting.key == "playback" ? sound.playback : sound.capture) = setting.value;
+  return {};
+}
+
+/// Settings that only one kind has.
+Applied apply_own(Description& description, const Setting& setting) {
+  if (auto* storage = std::get_if<Storage>(&description.options)) return apply_storage(*storage, setting);
+  if (auto* serial = std::get_if<Serial>(&description.options)) return apply_serial(*serial, setting);
+  if (auto* sound = std::get_if<Sound>(&description.options)) return apply_sound(*sound, setting);
+  return wrong(fmt::format("{} has no setting \"{}\"", description.kind(), setting.key),
+               "its settings are id, controller and speed");
+}
+
+/// What must be right about all settings together.
+Applied check(const Description& description) {
+  const Sound* const sound = description.sound();
+  if (sound == nullptr) return {};
+  if (sound->playback.empty() && sound->capture.empty()) {
+    return wrong("the sound card can neither play nor record", "add playback=FILE, capture=FILE or both");
+  }
+  if (description.speed && usb::is_usb3(*description.speed)) {
+    return wrong("there are no sound cards at super speed", "use speed=high or speed=full");
+  }
+  return {};
 }
 
 std::optional<Description> with_defaults(std::string_view kind) {
-  if (kind == "storage") return Description{.id = {}, .speed = usb::Speed::super, .options = Storage{}};
-  if (kind == "keyboard") return Description{.id = {}, .speed = usb::Speed::full, .options = Keyboard{}};
-  if (kind == "tablet") return Description{.id = {}, .speed = usb::Speed::full, .options = Tablet{}};
-  if (kind == "mouse") return Description{.id = {}, .speed = usb::Speed::full, .options = Mouse{}};
-  return std::nullopt;
+  Description description;
+  if (kind == "storage") {
+    description.options = Storage{};
+  } else if (kind == "keyboard") {
+    description.options = Keyboard{};
+  } else if (kind == "tablet") {
+    description.options = Tablet{};
+  } else if (kind == "mouse") {
+    description.options = Mouse{};
+  } else if (kind == "serial") {
+    description.options = Serial{};
+  } else if (kind == "sound") {
+    description.options = Sound{};
+  } else {
+    return std::nullopt;
+  }
+  return description;
 }
 
 }  // namespace
@@ -129,78 +188,76 @@ std::string_view Description::kind() const {
   return kNames[options.index()];
 }
 
+std::string_view name(Transport transport) {
+  return transport == Transport::uas ? kUas : kBulkOnly;
+}
+
+usb::Speed natural_speed(const Description& description) {
+  if (description.storage() != nullptr) return usb::Speed::super;
+  if (description.serial() != nullptr) return usb::Speed::high;
+  return usb::Speed::full;
+}
+
 std::expected<Description, SpecificationError> describe(std::string_view kind, std::span<const Setting> settings) {
   auto description = with_defaults(kind);
   if (!description) {
     return wrong(fmt::format("there is no peripheral of kind \"{}\"", kind),
-                 "use storage, keyboard, tablet or mouse, for example: storage,id=disk,image=disk.img");
+                 "use storage, keyboard, tablet, mouse, serial or sound, for example: storage,id=disk,image=disk.img");
   }
   for (auto setting = settings.begin(); setting != settings.end(); ++setting) {
     if (std::ranges::count(settings.begin(), setting, setting->key, &Setting::key) != 0) {
       return wrong(fmt::format("\"{}\" is given twice", setting->key), "give every setting once");
     }
-    Applied applied;
-    if (auto common = apply_common(*description, *setting)) {
-      applied = std::move(*common);
-    } else if (auto* storage = std::get_if<Storage>(&description->options)) {
-      applied = apply_storage(*storage, *setting);
-    } else {
-      applied = wrong(fmt::format("{} has no setting \"{}\"", kind, setting->key), "its settings are id and speed");
-    }
-    if (!applied) return std::unexpected(std::move(applied.error()));
+    auto common = apply_common(*description, *setting);
+    const Applied applied = common ? std::move(*common) : apply_own(*description, *setting);
+    if (!applied) return std::unexpected(applied.error());
   }
+  if (const Applied checked = check(*description); !checked) return std::unexpected(checked.error());
   return std::move(*description);
 }
 
 std::expected<Description, SpecificationError> parse_specification(std::string_view text) {
-  // QEMU's rule for its own options: ",," is a comma inside a value.
-  std::vector<std::string> parts(1);
-  for (std::size_t i = 0; i < text.size(); ++i) {
-    if (text[i] != ',') {
-      parts.back() += text[i];
-    } else if (i + 1 < text.size() && text[i + 1] == ',') {
-      parts.back() += ',';
-      ++i;
-    } else {
-      parts.emplace_back();
-    }
-  }
-  std::vector<Setting> list;
-  for (std::size_t i = 1; i < parts.size(); ++i) {
-    const std::size_t equals = parts[i].find('=');
-    if (equals == std::string::npos || equals == 0) {
-      return wrong(fmt::format("\"{}\" is not KEY=VALUE", parts[i]),
-                   "write a specification like storage,id=disk,image=disk.img (a comma in a value is written twice)");
-    }
-    list.push_back({parts[i].substr(0, equals), parts[i].substr(equals + 1)});
-  }
-  auto description = describe(parts.front(), list);
+  const auto specification = split_specification(text, "storage,id=disk,image=disk.img");
+  if (!specification) return std::unexpected(specification.error());
+  auto description = describe(specification->kind, specification->settings);
   if (description && description->storage() != nullptr && description->storage()->image.empty()) {
     return wrong("the disk has no image", "add image=PATH; `truncate -s 1G disk.img` makes an empty one");
   }
   return description;
 }
 
+std::size_t needed_files(const Description& description) {
+  if (const Storage* storage = description.storage()) return storage->removable ? 0 : 1;
+  if (description.serial() != nullptr) return 1;
+  if (const Sound* sound = description.sound())
+    return (sound->playback.empty() ? 0u : 1u) + (sound->capture.empty() ? 0u : 1u);
+  return 0;
+}
+
+bool names_file(std::string_view key) {
+  return key == "image" || key == "link" || key == "playback" || key == "capture";
+}
+
 std::vector<Setting> settings(const Description& description) {
   std::vector<Setting> list;
   if (!description.id.empty()) list.push_back({"id", description.id});
-  list.push_back({"speed", std::string(usb::name(description.speed))});
+  if (!description.controller.empty()) list.push_back({"controller", description.controller});
+  if (description.speed) list.push_back({"speed", std::string(usb::name(*description.speed))});
   if (const Storage* storage = description.storage()) {
     if (!storage->image.empty()) list.push_back({"image", storage->image});
     list.push_back({"readonly", storage->readonly ? "true" : "false"});
     list.push_back({"removable", storage->removable ? "true" : "false"});
+    list.push_back({"transport", std::string(name(storage->transport))});
     if (!storage->bad_sectors.empty()) list.push_back({"bad-sectors", format_ranges(storage->bad_sectors)});
   }
+  if (const Serial* serial = description.serial(); serial != nullptr && !serial->link.empty()) {
+    list.push_back({"link", serial->link});
+  }
+  if (const Sound* sound = description.sound()) {
+    if (!sound->playback.empty()) list.push_back({"playback", sound->playback});
+    if (!sound->capture.empty()) list.push_back({"capture", sound->capture});
+  }
   return list;
-}
-
-bool is_valid_id(std::string_view id) {
-  // No locale: these are ids, not text.
-  const auto alphanumeric = [](char c) {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
-  };
-  return !id.empty() && id.size() <= kLongestId && alphanumeric(id.front()) &&
-         std::ranges::all_of(id, [&](char c) { return alphanumeric(c) || c == '.' || c == '-' || c == '_'; });
 }
 
 }  // namespace periplex::machine

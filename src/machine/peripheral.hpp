@@ -3,12 +3,14 @@
 
 #include <cstdint>
 #include <expected>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
 #include <variant>
 #include <vector>
 
+#include "machine/specification.hpp"
 #include "usb/speed.hpp"
 
 namespace periplex::machine {
@@ -20,12 +22,20 @@ struct SectorRange {
   friend bool operator==(const SectorRange&, const SectorRange&) = default;
 };
 
+/// How a disk takes its commands.
+enum class Transport : std::uint8_t {
+  bulk_only,  ///< one after the other
+  uas,        ///< USB Attached SCSI: many at once
+};
+[[nodiscard]] std::string_view name(Transport transport);
+
 /// A disk. Its bytes are behind an open descriptor that comes with the description; `image` only names them.
 struct Storage {
   std::string image;
   bool readonly = false;
   bool removable = false;
   std::vector<SectorRange> bad_sectors;  ///< answer MEDIUM ERROR, for tests
+  Transport transport = Transport::bulk_only;
   friend bool operator==(const Storage&, const Storage&) = default;
 };
 struct Keyboard {
@@ -40,45 +50,57 @@ struct Mouse {
   friend bool operator==(const Mouse&, const Mouse&) = default;
 };
 
-/// What to plug in. An empty id lets the machine choose one.
+/// A serial port; its other end is a pseudo-terminal of this computer, whose master comes with the description.
+struct Serial {
+  std::string link;  ///< a symbolic link to the terminal, made while the port is plugged in; may be empty
+  friend bool operator==(const Serial&, const Serial&) = default;
+};
+/// A sound card. What it plays goes to an open descriptor and what it records comes from one; these only name them. An
+/// empty name: it cannot do that. The descriptor of `playback` comes first.
+struct Sound {
+  std::string playback;
+  std::string capture;
+  friend bool operator==(const Sound&, const Sound&) = default;
+};
+
+/// What to plug in. What is empty the machine chooses.
 struct Description {
   std::string id;
-  usb::Speed speed = usb::Speed::full;
-  std::variant<Storage, Keyboard, Tablet, Mouse> options;
+  std::string controller;           ///< name of the controller whose port it goes to
+  std::optional<usb::Speed> speed;  ///< empty: the fastest that a controller runs, up to `natural_speed`
+  std::variant<Storage, Keyboard, Tablet, Mouse, Serial, Sound> options;
 
   [[nodiscard]] const Storage* storage() const { return std::get_if<Storage>(&options); }
+  [[nodiscard]] const Serial* serial() const { return std::get_if<Serial>(&options); }
+  [[nodiscard]] const Sound* sound() const { return std::get_if<Sound>(&options); }
   /// The word a specification begins with.
   [[nodiscard]] std::string_view kind() const;
   friend bool operator==(const Description&, const Description&) = default;
-};
-
-/// One `key=value` of a specification, whether it came from a command line, a TOML table or a JSON object.
-struct Setting {
-  std::string key;
-  std::string value;
-  friend bool operator==(const Setting&, const Setting&) = default;
-};
-
-/// What is wrong with a specification, and what would be right.
-struct SpecificationError {
-  std::string text;
-  std::string advice;
 };
 
 /// The one place where a peripheral's settings are checked.
 [[nodiscard]] std::expected<Description, SpecificationError> describe(std::string_view kind,
                                                                       std::span<const Setting> settings);
 
+/// The speed that a common device of this kind has.
+[[nodiscard]] usb::Speed natural_speed(const Description& description);
+
 /// Reads `KIND[,KEY=VALUE]...`, as on a command line. A comma inside a value is written twice.
 ///
-///     storage,image=PATH[,id=ID][,readonly=true][,removable=true][,speed=super|high|full][,bad-sectors=A-B+C]
-///     keyboard[,id=ID][,speed=…]     tablet[,id=ID][,speed=…]     mouse[,id=ID][,speed=…]
+///     storage,image=PATH[,transport=bulk-only|uas][,readonly=true][,removable=true][,bad-sectors=A-B+C]
+///     keyboard     tablet     mouse
+///     serial[,link=PATH]
+///     sound[,playback=FILE][,capture=FILE]
+///
+/// Every kind also takes id=ID, controller=NAME and speed=super|high|full (sound: not super).
 [[nodiscard]] std::expected<Description, SpecificationError> parse_specification(std::string_view text);
+
+/// How many open files have to come with it; a removable disk may also come with its medium.
+[[nodiscard]] std::size_t needed_files(const Description& description);
+/// Whether the value of setting `key` is a path.
+[[nodiscard]] bool names_file(std::string_view key);
 
 /// All settings that describe `description`; `describe` of them gives it back.
 [[nodiscard]] std::vector<Setting> settings(const Description& description);
-
-/// Whether `id` may name a peripheral: a letter or digit, then up to 62 letters, digits, dots, dashes, underscores.
-[[nodiscard]] bool is_valid_id(std::string_view id);
 
 }  // namespace periplex::machine

@@ -20,15 +20,48 @@ TEST(Specification, ADiskWithEverySetting) {
 }
 
 TEST(Specification, DefaultsAreThoseOfACommonDevice) {
-  EXPECT_EQ(parse_specification("storage,image=x")->speed, usb::Speed::super);
+  EXPECT_FALSE(parse_specification("storage,image=x")->speed) << "the machine chooses";
+  EXPECT_EQ(natural_speed(parse_specification("storage,image=x").value()), usb::Speed::super);
   EXPECT_FALSE(parse_specification("storage,image=x")->storage()->readonly);
   for (const char* kind : {"keyboard", "tablet", "mouse"}) {
     const auto description = parse_specification(kind);
     ASSERT_TRUE(description) << kind;
     EXPECT_EQ(description->kind(), kind);
-    EXPECT_EQ(description->speed, usb::Speed::full);
+    EXPECT_EQ(natural_speed(*description), usb::Speed::full);
     EXPECT_EQ(description->id, "");
+    EXPECT_EQ(description->controller, "");
   }
+}
+
+TEST(Specification, ADiskChoosesItsTransport) {
+  EXPECT_EQ(parse_specification("storage,image=x")->storage()->transport, Transport::bulk_only);
+  EXPECT_EQ(parse_specification("storage,image=x,transport=uas")->storage()->transport, Transport::uas);
+}
+
+TEST(Specification, ASerialPortMayHaveALink) {
+  EXPECT_EQ(parse_specification("serial")->serial()->link, "");
+  EXPECT_EQ(parse_specification("serial,link=/a")->serial()->link, "/a");
+}
+
+TEST(Specification, ASoundCardNamesWhereItPlaysToAndRecordsFrom) {
+  EXPECT_EQ(*parse_specification("sound,playback=a,capture=b,speed=high")->sound(), (Sound{"a", "b"}));
+  EXPECT_EQ(*parse_specification("sound,capture=b")->sound(), (Sound{"", "b"}));
+}
+
+TEST(Specification, TellsHowManyFilesComeWithIt) {
+  const std::pair<const char*, std::size_t> wanted[] = {{"storage,image=x", 1},
+                                                        {"storage,image=x,removable=true", 0},
+                                                        {"keyboard", 0},
+                                                        {"serial", 1},
+                                                        {"sound,playback=a", 1},
+                                                        {"sound,capture=a", 1},
+                                                        {"sound,playback=a,capture=b", 2}};
+  for (const auto& [text, count] : wanted) EXPECT_EQ(needed_files(parse_specification(text).value()), count) << text;
+}
+
+TEST(Specification, PathsAreKnownByTheirKeys) {
+  for (const char* key : {"image", "link", "playback", "capture"}) EXPECT_TRUE(names_file(key)) << key;
+  for (const char* key : {"id", "speed", "transport", "controller"}) EXPECT_FALSE(names_file(key)) << key;
 }
 
 TEST(Specification, ADoubledCommaIsACommaInAValue) {
@@ -37,7 +70,9 @@ TEST(Specification, ADoubledCommaIsACommaInAValue) {
 }
 
 TEST(Specification, SettingsGiveTheDescriptionBack) {
-  for (const char* text : {"storage,id=d,image=/x,removable=true,bad-sectors=1-2+9", "keyboard", "mouse,speed=high"}) {
+  for (const char* text : {"storage,id=d,image=/x,removable=true,bad-sectors=1-2+9", "keyboard",
+                           "mouse,speed=high,controller=x", "storage,image=x,transport=uas", "serial", "serial,link=/a",
+                           "sound,playback=a", "sound,capture=a,speed=high"}) {
     const auto description = parse_specification(text);
     ASSERT_TRUE(description) << text;
     EXPECT_EQ(describe(description->kind(), settings(*description)), *description) << text;
@@ -59,7 +94,14 @@ TEST(Specification, EveryMistakeIsNamedWithAdvice) {
       {"keyboard,id=", "cannot be an id"},
       {"keyboard,id=-a", "cannot be an id"},
       {"keyboard,id=a/b", "cannot be an id"},
+      {"keyboard,controller=", "cannot be a controller"},
       {"keyboard,speed=warp", "no speed \"warp\""},
+      {"storage,image=x,transport=tape", "no transport \"tape\""},
+      {"serial,image=x", "no setting \"image\""},
+      {"sound", "neither play nor record"},
+      {"sound,playback=", "neither play nor record"},
+      {"sound,playback=x,link=y", "no setting \"link\""},
+      {"sound,playback=x,speed=super", "no sound cards at super speed"},
       {"storage,image=x,bad-sectors=9-3", "not a list of sectors"},
       {"storage,image=x,bad-sectors=1+a", "not a list of sectors"},
       {"storage,image=x,bad-sectors=99999999999999999999", "not a list of sectors"},

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "host/block_file.hpp"
+#include "host/pcm_file.hpp"
 #include "usb/device/device_description.hpp"
 
 namespace periplex::machine {
@@ -41,44 +42,126 @@ Refusal image_refusal(host::BlockFileError error, std::string_view name) {
   return {Reason::failed, fmt::format("{} cannot be used", name), "see its owner and mode"};
 }
 
+Refusal terminal_refusal(host::TerminalError error, std::string_view link) {
+  switch (error) {
+    case host::TerminalError::not_a_terminal:
+      return {Reason::invalid, "what came for the serial port is not the master of a pseudo-terminal",
+              "hand over what posix_openpt gives, as `periplex attach` does"};
+    case host::TerminalError::unwatchable:
+      return {Reason::failed, "periplex-machine may not look at the serial port's terminal",
+              "attach as the user that runs periplex-machine; see also /proc/sys/fs/inotify/max_user_instances"};
+    case host::TerminalError::link_taken:
+      return {Reason::conflict, fmt::format("there is something else at {}", link),
+              "choose another link; only a link to a terminal is replaced"};
+    case host::TerminalError::link_refused:
+      return {Reason::failed, fmt::format("periplex-machine cannot make the link {}", link),
+              "name a path in a directory that it may write to"};
+  }
+  return {Reason::failed, "the terminal cannot be used", "detach something and try again"};
+}
+
+Refusal sound_refusal(host::PcmFileError error, std::string_view name) {
+  switch (error) {
+    case host::PcmFileError::wrong_kind:
+      return {Reason::invalid, fmt::format("{} is neither a file nor a pipe", name), "name a WAV file, or a FIFO"};
+    case host::PcmFileError::wrong_access:
+      return {Reason::invalid, fmt::format("{} was not opened for this", name),
+              "open what is played to for writing, what is recorded from for reading"};
+    case host::PcmFileError::unreadable:
+      return {Reason::failed, fmt::format("{} cannot be read", name), "see whether the file is whole"};
+    case host::PcmFileError::not_wav:
+      return {Reason::invalid, fmt::format("{} is no WAV file", name), "name a WAV file, or a FIFO with bare PCM"};
+    case host::PcmFileError::unsupported_format:
+      return {Reason::invalid, fmt::format("{} is a WAV file of another format", name),
+              "use 16-bit PCM with two channels: sox IN -b 16 -c 2 OUT.wav"};
+  }
+  return {Reason::failed, fmt::format("{} cannot be used", name), "see its owner and mode"};
+}
+
+device::StorageTransport transport_of(Transport transport) {
+  return transport == Transport::uas ? device::StorageTransport::uas : device::StorageTransport::bulk_only;
+}
+
+/// The next of `files`; nothing if all have been taken.
+UniqueFd take(Files& files) {
+  if (files.empty()) return {};
+  UniqueFd next = std::move(files.front());
+  files.erase(files.begin());
+  return next;
+}
+
 }  // namespace
 
-Outcome<std::unique_ptr<Plugged>> Plugged::make(Description description, UniqueFd image, const usb::DeviceLabel& label,
-                                                Scheduler& scheduler, host::IoPool& pool) {
+Outcome<std::unique_ptr<Plugged>> Plugged::make(Description description, Files files, const usb::DeviceLabel& label,
+                                                EventLoop& loop, host::IoPool& pool) {
   std::unique_ptr<Plugged> plugged(new Plugged(std::move(description)));
-  if (auto made = plugged->make_device(std::move(image), label, scheduler, pool); !made) {
+  if (auto made = plugged->make_device(std::move(files), label, loop, pool); !made) {
     return std::unexpected(std::move(made.error()));
   }
   return plugged;
 }
 
-Outcome<> Plugged::make_device(UniqueFd image, const usb::DeviceLabel& label, Scheduler& scheduler,
-                               host::IoPool& pool) {
-  const std::string& id = description_.id;
-  const usb::Speed speed = description_.speed;
+Outcome<> Plugged::make_device(Files files, const usb::DeviceLabel& label, EventLoop& loop, host::IoPool& pool) {
+  if (description_.storage() != nullptr) return make_storage(std::move(files), label, loop, pool);
+  if (description_.serial() != nullptr) return make_serial(std::move(files), label, loop);
+  if (description_.sound() != nullptr) return make_sound(std::move(files), label, loop, pool);
   if (std::holds_alternative<Keyboard>(description_.options)) {
-    own(std::make_unique<device::HidKeyboard>(id, speed, scheduler), label);
+    own(std::make_unique<device::HidKeyboard>(id(), speed(), loop), label);
   } else if (std::holds_alternative<Tablet>(description_.options)) {
-    own(std::make_unique<device::HidTablet>(id, speed, scheduler), label);
-  } else if (std::holds_alternative<Mouse>(description_.options)) {
-    own(std::make_unique<device::HidMouse>(id, speed, scheduler), label);
+    own(std::make_unique<device::HidTablet>(id(), speed(), loop), label);
   } else {
-    const Storage& wanted = std::get<Storage>(description_.options);
-    std::unique_ptr<device::BlockBackend> medium;
-    if (image) {
-      auto opened = open_image(std::move(image), wanted.image, pool);
-      if (!opened) return std::unexpected(std::move(opened.error()));
-      medium = std::move(*opened);
-    } else if (!wanted.removable) {
-      return std::unexpected(Refusal{Reason::invalid, "a disk without a medium has to be removable",
-                                     "name an image, or add removable=true"});
-    }
-    const device::StorageOptions options{.serial = device::stable_serial_number(id),
-                                         .removable = wanted.removable,
-                                         .read_only = wanted.readonly,
-                                         .bad_sectors = blocks_of(wanted.bad_sectors)};
-    own(std::make_unique<device::Storage>(options, speed, std::move(medium), scheduler), label);
+    own(std::make_unique<device::HidMouse>(id(), speed(), loop), label);
   }
+  return {};
+}
+
+Outcome<> Plugged::make_storage(Files files, const usb::DeviceLabel& label, EventLoop& loop, host::IoPool& pool) {
+  const Storage& wanted = *description_.storage();
+  std::unique_ptr<device::BlockBackend> medium;
+  if (!files.empty()) {
+    auto opened = open_image(std::move(files.front()), wanted.image, pool);
+    if (!opened) return std::unexpected(std::move(opened.error()));
+    medium = std::move(*opened);
+  } else if (!wanted.removable) {
+    return std::unexpected(Refusal{Reason::invalid, "a disk without a medium has to be removable",
+                                   "name an image, or add removable=true"});
+  }
+  const device::StorageOptions options{.serial = device::stable_serial_number(id()),
+                                       .removable = wanted.removable,
+                                       .read_only = wanted.readonly,
+                                       .transport = transport_of(wanted.transport),
+                                       .bad_sectors = blocks_of(wanted.bad_sectors)};
+  own(std::make_unique<device::Storage>(options, speed(), std::move(medium), loop), label);
+  return {};
+}
+
+Outcome<> Plugged::make_serial(Files files, const usb::DeviceLabel& label, EventLoop& loop) {
+  const std::string& link = description_.serial()->link;
+  auto terminal = host::Terminal::make(take(files), link, loop);
+  if (!terminal) return std::unexpected(terminal_refusal(terminal.error(), link));
+  terminal_ = terminal->get();
+  own(std::make_unique<device::Serial>(id(), speed(), std::move(*terminal), loop), label);
+  return {};
+}
+
+Outcome<> Plugged::make_sound(Files files, const usb::DeviceLabel& label, EventLoop& loop, host::IoPool& pool) {
+  const Sound& wanted = *description_.sound();
+  std::unique_ptr<device::PcmSink> sink;
+  std::unique_ptr<device::PcmSource> source;
+  // The source first: it changes nothing if the other is refused.
+  UniqueFd playback = wanted.playback.empty() ? UniqueFd() : take(files);
+  if (!wanted.capture.empty()) {
+    auto made = host::make_pcm_source(take(files), pool);
+    if (!made) return std::unexpected(sound_refusal(made.error(), wanted.capture));
+    source = std::move(*made);
+  }
+  if (!wanted.playback.empty()) {
+    auto made = host::make_pcm_sink(std::move(playback), loop, pool);
+    if (!made) return std::unexpected(sound_refusal(made.error(), wanted.playback));
+    sink = std::move(*made);
+  }
+  const device::SoundOptions options{.serial = device::stable_serial_number(id())};
+  own(std::make_unique<device::Sound>(options, speed(), std::move(sink), std::move(source), loop), label);
   return {};
 }
 
@@ -104,7 +187,10 @@ Outcome<std::unique_ptr<device::BlockBackend>> Plugged::open_image(UniqueFd imag
 }
 
 PeripheralView Plugged::view() const {
-  PeripheralView view{.description = description_, .port = port_.value, .configured = emulated().configured()};
+  PeripheralView view{.description = description_,
+                      .port = port_.value,
+                      .port_speed = port_speed_,
+                      .configured = emulated().configured()};
   if (const device::Storage* disk = storage()) {
     const device::StorageState state = disk->state();
     view.size = state.size;
@@ -112,6 +198,13 @@ PeripheralView Plugged::view() const {
     view.locked = state.locked;
   }
   if (const auto* keyboard = std::get_if<device::HidKeyboard*>(&typed_)) view.leds = names_of((*keyboard)->leds());
+  if (const auto* serial = std::get_if<device::Serial*>(&typed_)) {
+    const device::LineSettings& line = (*serial)->settings();
+    view.terminal = {.path = terminal_->path(),
+                     .open = terminal_->connected(),
+                     .ready = line.data_terminal_ready,
+                     .bit_rate = line.coding.bit_rate};
+  }
   return view;
 }
 

@@ -5,14 +5,17 @@
 #include <string>
 #include <vector>
 
-#include "base/time.hpp"
 #include "host/image_lock.hpp"
 #include "host/io_pool.hpp"
+#include "host/terminal.hpp"
+#include "loop/event_loop.hpp"
 #include "machine/operations.hpp"
 #include "usb/bus.hpp"
 #include "usb/device/hid_keyboard.hpp"
 #include "usb/device/hid_mouse.hpp"
 #include "usb/device/hid_tablet.hpp"
+#include "usb/device/serial.hpp"
+#include "usb/device/sound.hpp"
 #include "usb/device/storage.hpp"
 #include "usb/observed_device.hpp"
 
@@ -21,19 +24,26 @@ namespace periplex::machine {
 /// One peripheral: the emulated device, what it was asked to be, and what it stands on.
 class Plugged {
  public:
-  /// Makes the device; it is in no port yet. `image` is the open file of a disk. `label` is for captures.
-  [[nodiscard]] static Outcome<std::unique_ptr<Plugged>> make(Description description, UniqueFd image,
-                                                              const usb::DeviceLabel& label, Scheduler& scheduler,
+  /// Makes the device; it is in no port yet. `files` are those that `description` names. `label` is for captures.
+  [[nodiscard]] static Outcome<std::unique_ptr<Plugged>> make(Description description, Files files,
+                                                              const usb::DeviceLabel& label, EventLoop& loop,
                                                               host::IoPool& pool);
   Plugged(const Plugged&) = delete;
   Plugged& operator=(const Plugged&) = delete;
 
   [[nodiscard]] const std::string& id() const { return description_.id; }
+  /// Name of the controller that it is plugged into.
+  [[nodiscard]] const std::string& controller() const { return description_.controller; }
   [[nodiscard]] usb::ObservedDevice& device() { return *device_; }
   [[nodiscard]] const usb::ObservedDevice& device() const { return *device_; }
   [[nodiscard]] PeripheralView view() const;
 
-  void set_port(usb::PortNumber port) { port_ = port; }
+  /// Where it has been plugged in.
+  void set_place(std::string controller, usb::PortNumber port, usb::Speed port_speed) {
+    description_.controller = std::move(controller);
+    port_ = port;
+    if (port_speed != device().speed()) port_speed_ = port_speed;
+  }
 
   [[nodiscard]] Outcome<> eject(bool force);
   [[nodiscard]] Outcome<> insert(UniqueFd image, std::string name, host::IoPool& pool);
@@ -52,23 +62,29 @@ class Plugged {
 
  private:
   using Typed = std::variant<usb::device::Storage*, usb::device::HidKeyboard*, usb::device::HidTablet*,
-                             usb::device::HidMouse*>;  // in the order of Description::options
+                             usb::device::HidMouse*, usb::device::Serial*,
+                             usb::device::Sound*>;  // in the order of Description::options
 
   explicit Plugged(Description description) : description_(std::move(description)) {}
 
   [[nodiscard]] Outcome<std::unique_ptr<usb::device::BlockBackend>> open_image(UniqueFd image, std::string_view name,
                                                                                host::IoPool& pool);
-  [[nodiscard]] Outcome<> make_device(UniqueFd image, const usb::DeviceLabel& label, Scheduler& scheduler,
-                                      host::IoPool& pool);
+  [[nodiscard]] Outcome<> make_device(Files files, const usb::DeviceLabel& label, EventLoop& loop, host::IoPool& pool);
+  [[nodiscard]] Outcome<> make_storage(Files files, const usb::DeviceLabel& label, EventLoop& loop, host::IoPool& pool);
+  [[nodiscard]] Outcome<> make_serial(Files files, const usb::DeviceLabel& label, EventLoop& loop);
+  [[nodiscard]] Outcome<> make_sound(Files files, const usb::DeviceLabel& label, EventLoop& loop, host::IoPool& pool);
   template <typename Device>
   void own(std::unique_ptr<Device> device, const usb::DeviceLabel& label);
+  [[nodiscard]] usb::Speed speed() const { return description_.speed.value_or(natural_speed(description_)); }
   [[nodiscard]] usb::device::Storage* storage() const;
   [[nodiscard]] usb::device::EmulatedDevice& emulated() const;
 
   Description description_;
   usb::PortNumber port_;
+  std::optional<usb::Speed> port_speed_;
   std::shared_ptr<const host::ImageLock> lock_;
-  Typed typed_;  // points into device_
+  host::Terminal* terminal_ = nullptr;  // of a serial line; points into device_
+  Typed typed_;                         // points into device_
   std::unique_ptr<usb::ObservedDevice> device_;
 };
 

@@ -19,12 +19,17 @@ class PluggedTest : public ::testing::Test, public usb::TransferOwner {
  protected:
   PluggedTest() {
     EXPECT_EQ(::ftruncate(image.get(), 1 << 20), 0);
-    disk = std::move(
-        *Plugged::make(parse_specification("storage,id=d,image=x,removable=true").value(), again(), {}, loop, pool));
+    disk = std::move(*make("storage,id=d,image=x,removable=true", again()));
     submit(usb::EndpointAddress(0), usb::Direction::out, {}, usb::SetupPacket{0x00, 0x09, 1, 0, 0});
     command(Bytes(6));  // TEST UNIT READY takes the power-on attention
   }
 
+  Outcome<std::unique_ptr<Plugged>> make(std::string_view specification, UniqueFd file = {}, UniqueFd second = {}) {
+    Files files;
+    if (file) files.push_back(std::move(file));
+    if (second) files.push_back(std::move(second));
+    return Plugged::make(parse_specification(specification).value(), std::move(files), {}, loop, pool);
+  }
   /// The image, opened once more.
   UniqueFd again() const {
     return UniqueFd(::open(fmt::format("/proc/self/fd/{}", image.get()).c_str(), O_RDWR | O_CLOEXEC));
@@ -70,6 +75,45 @@ TEST_F(PluggedTest, WhatDoesNotFitLeavesTheDriveEmpty) {
   EXPECT_FALSE(disk->insert(UniqueFd(::open("/dev/null", O_RDWR | O_CLOEXEC)), "y", pool));
   EXPECT_FALSE(disk->view().medium);
   EXPECT_EQ(disk->view().description.storage()->image, "");
+}
+
+TEST_F(PluggedTest, ASerialPortShowsItsTerminal) {
+  const auto port = make("serial,id=p", host::make_terminal_master().value());
+  ASSERT_TRUE(port) << port.error().text;
+  const auto terminal = (*port)->view().terminal;
+  ASSERT_TRUE(terminal);
+  EXPECT_TRUE(terminal->path.starts_with("/dev/pts/"));
+  EXPECT_FALSE(terminal->open);
+  EXPECT_FALSE(terminal->ready);
+  EXPECT_EQ((*port)->device().speed(), usb::Speed::high);
+}
+
+TEST_F(PluggedTest, ASerialPortIsRefusedWithAdvice) {
+  EXPECT_EQ(make("serial").error().reason, Reason::invalid) << "nothing came";
+  EXPECT_EQ(make("serial", again()).error().reason, Reason::invalid) << "a file came";
+  const auto taken = make("serial,link=/dev/null", host::make_terminal_master().value());
+  EXPECT_EQ(taken.error().reason, Reason::conflict);
+  EXPECT_FALSE(taken.error().advice.empty());
+  EXPECT_EQ(make("serial,link=/nonexistent/link", host::make_terminal_master().value()).error().reason, Reason::failed);
+}
+
+TEST_F(PluggedTest, ASoundCardTakesItsFilesInOrder) {
+  std::array<int, 2> ends{};
+  ASSERT_EQ(::pipe2(ends.data(), O_CLOEXEC), 0);
+  UniqueFd source(ends[0]);
+  UniqueFd sink(ends[1]);
+  const auto card = make("sound,playback=a,capture=b", std::move(sink), std::move(source));
+  ASSERT_TRUE(card) << card.error().text;
+  EXPECT_EQ((*card)->device().speed(), usb::Speed::full);
+  EXPECT_TRUE(make("sound,playback=a,speed=high", UniqueFd(::memfd_create("wav", MFD_CLOEXEC))));
+}
+
+TEST_F(PluggedTest, ASoundCardIsRefusedWithAdvice) {
+  const auto no_wav = make("sound,capture=b", again());
+  EXPECT_EQ(no_wav.error().reason, Reason::invalid);
+  EXPECT_FALSE(no_wav.error().advice.empty());
+  EXPECT_FALSE(make("sound,playback=a")) << "nothing came";
+  EXPECT_FALSE(make("sound,playback=a,capture=b", UniqueFd(::memfd_create("wav", MFD_CLOEXEC)))) << "one came";
 }
 
 }  // namespace

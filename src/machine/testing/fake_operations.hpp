@@ -16,12 +16,13 @@ class FakeOperations final : public Operations {
   [[nodiscard]] std::vector<PeripheralView> peripherals() const override { return plugged; }
   [[nodiscard]] Statistics statistics() const override { return counted; }
 
-  [[nodiscard]] Outcome<PeripheralView> attach(Description description, UniqueFd image) override {
-    if (auto done = note(fmt::format("attach {} {}{}", description.kind(), description.id, image ? " +file" : ""));
-        !done) {
+  [[nodiscard]] Outcome<PeripheralView> attach(Description description, Files files) override {
+    std::string what = fmt::format("attach {} {}", description.kind(), description.id);
+    for (std::size_t i = 0; i < files.size(); ++i) what += " +file";
+    if (auto done = note(std::move(what)); !done) {
       return std::unexpected(done.error());
     }
-    plugged.push_back({.description = std::move(description), .port = 1, .leds = {}});
+    plugged.push_back({.description = std::move(description), .port = 1, .leds = {}, .terminal = {}});
     return plugged.back();
   }
   [[nodiscard]] Outcome<> detach(std::string_view id) override { return note(fmt::format("detach {}", id)); }

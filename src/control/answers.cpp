@@ -9,21 +9,38 @@ namespace {
 
 namespace json = boost::json;
 
+json::object object_of(const machine::TerminalView& terminal, const std::string& link) {
+  json::object object{{"path", terminal.path}};
+  if (!link.empty()) object["link"] = link;
+  object["open"] = terminal.open;
+  object["ready"] = terminal.ready;
+  object["bit_rate"] = terminal.bit_rate;
+  return object;
+}
+
 json::object object_of(const machine::PeripheralView& peripheral) {
   const machine::Description& description = peripheral.description;
   json::object object{{"id", description.id},
                       {"kind", description.kind()},
-                      {"speed", usb::name(description.speed)},
+                      {"speed", usb::name(description.speed.value_or(machine::natural_speed(description)))},
+                      {"controller", description.controller},
                       {"port", peripheral.port},
                       {"configured", peripheral.configured}};
+  if (peripheral.port_speed) object["port_speed"] = usb::name(*peripheral.port_speed);
   if (const machine::Storage* storage = description.storage()) {
     object["image"] = storage->image;
     object["size"] = peripheral.size;
     object["readonly"] = storage->readonly;
     object["removable"] = storage->removable;
+    object["transport"] = machine::name(storage->transport);
     object["medium"] = peripheral.medium;
     object["locked"] = peripheral.locked;
   }
+  if (const machine::Sound* sound = description.sound()) {
+    if (!sound->playback.empty()) object["playback"] = sound->playback;
+    if (!sound->capture.empty()) object["capture"] = sound->capture;
+  }
+  if (peripheral.terminal) object["terminal"] = object_of(*peripheral.terminal, description.serial()->link);
   if (peripheral.leds) object["leds"] = json::array(peripheral.leds->begin(), peripheral.leds->end());
   return object;
 }
@@ -32,33 +49,51 @@ json::object object_of(const machine::CaptureView& capture) {
   return {{"name", capture.name}, {"packets", capture.packets}, {"dropped", capture.dropped}};
 }
 
-json::object object_of(const std::vector<machine::Counter>& counters) {
+json::object object_of(const machine::EndpointStatistics& endpoint) {
+  const usb::EndpointCounters& counters = endpoint.counters;
+  return {{"endpoint", fmt::format("0x{:02x}", endpoint.endpoint.value)},
+          {"type", usb::name(endpoint.type)},
+          {"guest_packets", counters.guest_packets},
+          {"data_sets", counters.data_sets},
+          {"requests", counters.requests},
+          {"resubmissions", counters.resubmissions},
+          {"cancellations", counters.cancellations},
+          {"bytes", counters.bytes},
+          {"errors", counters.errors},
+          {"missed_intervals", counters.missed_intervals}};
+}
+
+json::object object_of(const machine::ControllerStatistics& controller) {
+  return {{"name", controller.name},
+          {"clients", controller.clients},
+          {"messages", controller.messages},
+          {"received_bytes", controller.received_bytes},
+          {"sent_bytes", controller.sent_bytes},
+          {"interrupts", controller.interrupts},
+          {"mapped_bytes", controller.mapped_bytes}};
+}
+
+json::object object_of(const machine::Ports& ports) {
   json::object object;
-  for (const machine::Counter& counter : counters) object[counter.name] = counter.value;
+  if (ports.usb1 > 0) object["usb1"] = ports.usb1;
+  if (ports.usb2 > 0) object["usb2"] = ports.usb2;
+  if (ports.usb3 > 0) object["usb3"] = ports.usb3;
   return object;
 }
 
-std::string_view type_name(usb::TransferType type) {
-  switch (type) {
-    case usb::TransferType::control:
-      return "control";
-    case usb::TransferType::isochronous:
-      return "isochronous";
-    case usb::TransferType::bulk:
-      return "bulk";
-    case usb::TransferType::interrupt:
-      return "interrupt";
-  }
-  return "?";
+json::object object_of(const machine::ControllerView& controller) {
+  json::object object{{"name", controller.name}, {"kind", controller.kind}, {"socket", controller.socket}};
+  if (!controller.companion_of.empty()) object["companion_of"] = controller.companion_of;
+  object["ports"] = object_of(controller.ports);
+  object["client"] = {{"connected", controller.client.connected}, {"shared_bytes", controller.client.shared_bytes}};
+  return object;
 }
 
-json::object object_of(const machine::EndpointStatistics& endpoint) {
-  return {{"endpoint", fmt::format("0x{:02x}", endpoint.endpoint.value)},
-          {"type", type_name(endpoint.type)},
-          {"descriptors", endpoint.descriptors},
-          {"transfers", endpoint.transfers},
-          {"bytes", endpoint.bytes},
-          {"errors", endpoint.errors}};
+template <typename T>
+json::array array_of(const std::vector<T>& values) {
+  json::array array;
+  for (const T& value : values) array.push_back(object_of(value));
+  return array;
 }
 
 }  // namespace
@@ -68,13 +103,11 @@ std::string error_json(std::string_view text, std::string_view advice) {
 }
 
 std::string to_json(const machine::MachineView& machine) {
-  json::object object{
-      {"name", machine.name},
-      {"pid", machine.process},
-      {"uptime_seconds", std::chrono::duration_cast<std::chrono::seconds>(machine.uptime).count()},
-      {"sockets", {{"xhci", machine.device_socket}, {"control", machine.control_socket}}},
-      {"ports", {{"usb2", machine.usb2_ports}, {"usb3", machine.usb3_ports}}},
-      {"client", {{"connected", machine.client.connected}, {"shared_bytes", machine.client.shared_bytes}}}};
+  json::object object{{"name", machine.name},
+                      {"pid", machine.process},
+                      {"uptime_seconds", std::chrono::duration_cast<std::chrono::seconds>(machine.uptime).count()},
+                      {"control", machine.control_socket},
+                      {"controllers", array_of(machine.controllers)}};
   object["capture"] = machine.capture ? json::value(object_of(*machine.capture)) : json::value(nullptr);
   return json::serialize(object);
 }
@@ -84,20 +117,18 @@ std::string to_json(const machine::PeripheralView& peripheral) {
 }
 
 std::string to_json(const std::vector<machine::PeripheralView>& peripherals) {
-  json::array devices;
-  for (const machine::PeripheralView& peripheral : peripherals) devices.push_back(object_of(peripheral));
-  return json::serialize(json::object{{"devices", std::move(devices)}});
+  return json::serialize(json::object{{"devices", array_of(peripherals)}});
 }
 
 std::string to_json(const machine::Statistics& statistics) {
   json::array devices;
   for (const machine::PeripheralStatistics& peripheral : statistics.peripherals) {
-    json::array endpoints;
-    for (const machine::EndpointStatistics& endpoint : peripheral.endpoints) endpoints.push_back(object_of(endpoint));
-    devices.push_back(json::object{{"id", peripheral.id}, {"endpoints", std::move(endpoints)}});
+    devices.push_back(json::object{
+        {"id", peripheral.id}, {"controller", peripheral.controller}, {"endpoints", array_of(peripheral.endpoints)}});
   }
-  return json::serialize(json::object{
-      {"server", object_of(statistics.server)}, {"loop", object_of(statistics.loop)}, {"devices", std::move(devices)}});
+  return json::serialize(json::object{{"loop", {{"wakeups", statistics.wakeups}}},
+                                      {"controllers", array_of(statistics.controllers)},
+                                      {"devices", std::move(devices)}});
 }
 
 std::string to_json(const machine::CaptureView& capture) {

@@ -49,31 +49,90 @@ std::string xml_text(std::string_view text) {
   return out;
 }
 
-std::string qemu_device(std::string_view socket) {
-  return fmt::format(R"({{"driver":"vfio-user-pci","socket":{{"type":"unix","path":{}}}}})", json_text(socket));
+using Controllers = std::vector<machine::ControllerView>;
+
+/// Where a function that shares its slot with others stands.
+struct PciPlace {
+  unsigned slot = 0;
+  unsigned function = 0;
+};
+
+/// The slot of an ICH9's second EHCI and its companions, and those below it: neither QEMU's `pc` nor its `q35` puts
+/// anything there by itself, not even with `-usb` (whose EHCI is in slot 1dh).
+constexpr unsigned kFirstSharedSlot = 0x1a;
+constexpr unsigned kLastFunction = 7;
+
+/// For each of `controllers`, its place if it is a companion or has some.
+std::vector<std::optional<PciPlace>> shared_places(const Controllers& controllers) {
+  std::vector<std::optional<PciPlace>> places;
+  PciPlace next{.slot = kFirstSharedSlot};
+  for (const machine::ControllerView& controller : controllers) {
+    if (!controller.companion_of.empty()) {
+      places.emplace_back(next);
+      ++next.function;
+    } else if (next.function > 0) {
+      places.emplace_back(PciPlace{next.slot, kLastFunction});
+      next = {.slot = next.slot - 1};
+    } else {
+      places.emplace_back();
+    }
+  }
+  return places;
 }
 
-MonitorArguments for_qemu(std::string_view socket, std::string_view memory) {
-  return {{"-m", std::string(memory), "-object", fmt::format("memory-backend-memfd,id=ram,size={},share=on", memory),
-           "-machine", "q35,memory-backend=ram", "-device", qemu_device(socket)},
-          {}};
+std::string qemu_device(std::string_view socket, const std::optional<PciPlace>& place) {
+  std::string address;
+  if (place) {
+    // Function 0 announces the others (PCI 3.0 §6.2.1, Header Type).
+    address = fmt::format(R"("addr":"{:x}.{}",{})", place->slot, place->function,
+                          place->function == 0 ? R"("multifunction":true,)" : "");
+  }
+  return fmt::format(R"({{"driver":"vfio-user-pci",{}"socket":{{"type":"unix","path":{}}}}})", address,
+                     json_text(socket));
 }
 
-/// libvirt knows no vfio-user yet, so its QEMU gets the device as it stands (docs: "QEMU command-line passthrough").
-MonitorArguments for_libvirt(std::string_view socket, std::string_view memory) {
+std::vector<std::string> qemu_devices(const Controllers& controllers) {
+  const auto places = shared_places(controllers);
+  std::vector<std::string> devices;
+  for (std::size_t i = 0; i < controllers.size(); ++i) {
+    devices.push_back(qemu_device(controllers[i].socket, places[i]));
+  }
+  return devices;
+}
+
+MonitorArguments for_qemu(const Controllers& controllers, std::string_view memory) {
+  MonitorArguments arguments{
+      {"-m", std::string(memory), "-object", fmt::format("memory-backend-memfd,id=ram,size={},share=on", memory),
+       "-machine", "q35,memory-backend=ram"},
+      {}};
+  for (std::string& device : qemu_devices(controllers)) {
+    arguments.words.emplace_back("-device");
+    arguments.words.push_back(std::move(device));
+  }
+  return arguments;
+}
+
+/// libvirt knows no vfio-user yet, so its QEMU gets the devices as they stand (docs: "QEMU command-line passthrough").
+MonitorArguments for_libvirt(const Controllers& controllers, std::string_view memory) {
+  std::string devices;
+  for (const std::string& device : qemu_devices(controllers)) {
+    devices += fmt::format("  <qemu:arg value='-device'/>\n  <qemu:arg value='{}'/>\n", xml_text(device));
+  }
   return {{fmt::format("<memory unit='b'>{}</memory>", parse_memory_size(memory).value_or(0)),
            "<memoryBacking>\n  <source type='memfd'/>\n  <access mode='shared'/>\n</memoryBacking>",
-           fmt::format("<qemu:commandline xmlns:qemu='http://libvirt.org/schemas/domain/qemu/1.0'>\n"
-                       "  <qemu:arg value='-device'/>\n"
-                       "  <qemu:arg value='{}'/>\n"
+           fmt::format("<qemu:commandline xmlns:qemu='http://libvirt.org/schemas/domain/qemu/1.0'>\n{}"
                        "</qemu:commandline>",
-                       xml_text(qemu_device(socket)))},
+                       devices)},
           {}};
 }
 
-MonitorArguments for_cloud_hypervisor(std::string_view socket, std::string_view memory) {
-  return {{"--memory", fmt::format("size={},shared=on", memory), "--user-device", fmt::format("socket={}", socket)},
-          {}};
+/// Cloud Hypervisor gives every function a slot of its own.
+MonitorArguments for_cloud_hypervisor(const Controllers& controllers, std::string_view memory) {
+  MonitorArguments arguments{{"--memory", fmt::format("size={},shared=on", memory), "--user-device"}, {}};
+  for (const machine::ControllerView& controller : controllers) {
+    arguments.words.push_back(fmt::format("socket={}", controller.socket));
+  }
+  return arguments;
 }
 
 }  // namespace
@@ -109,17 +168,18 @@ std::optional<std::uint64_t> parse_memory_size(std::string_view text) {
   return value << shift;
 }
 
-MonitorArguments monitor_arguments(Monitor monitor, std::string_view socket, std::string_view memory) {
+MonitorArguments monitor_arguments(Monitor monitor, const std::vector<machine::ControllerView>& controllers,
+                                   std::string_view memory) {
   MonitorArguments arguments;
   switch (monitor) {
     case Monitor::qemu:
-      arguments = for_qemu(socket, memory);
+      arguments = for_qemu(controllers, memory);
       break;
     case Monitor::libvirt:
-      arguments = for_libvirt(socket, memory);
+      arguments = for_libvirt(controllers, memory);
       break;
     case Monitor::cloud_hypervisor:
-      arguments = for_cloud_hypervisor(socket, memory);
+      arguments = for_cloud_hypervisor(controllers, memory);
       break;
   }
   for (const std::string& word : arguments.words) {

@@ -7,7 +7,9 @@
 #include <string_view>
 #include <vector>
 
-/// What a machine's monitor has to be started with so that it uses this controller.
+#include "machine/operations.hpp"
+
+/// What a machine's monitor has to be started with so that it uses the machine's controllers.
 namespace periplex::control {
 
 enum class Monitor : std::uint8_t { qemu, libvirt, cloud_hypervisor };
@@ -23,8 +25,14 @@ struct MonitorArguments {
   std::string text;                ///< to paste: quoted for a shell, or XML
 };
 
-/// `memory` is the machine's RAM, which must be shared with us. `socket` is an absolute path.
-[[nodiscard]] MonitorArguments monitor_arguments(Monitor monitor, std::string_view socket, std::string_view memory);
+/// `memory` is the machine's RAM, which must be shared with us. `controllers` are those of a `MachineView`; their
+/// sockets are absolute paths.
+///
+/// A controller with companions and these share one PCI slot, as drivers expect (EHCI 1.0 §4.2: the companions'
+/// functions come first), on every monitor that lets functions share one; the others go where the monitor puts them.
+[[nodiscard]] MonitorArguments monitor_arguments(Monitor monitor,
+                                                 const std::vector<machine::ControllerView>& controllers,
+                                                 std::string_view memory);
 
 /// `word` so that a POSIX shell reads it as one word.
 [[nodiscard]] std::string shell_quoted(std::string_view word);

@@ -27,9 +27,9 @@ ClientError connect_error(const std::string& path, int error) {
       return {fmt::format("nobody listens on {}", path),
               "is periplex-machine running? It left this socket behind; start it again"};
     case EACCES:
-      return {fmt::format("you may not use {}", path),
-              "run periplex as the user who started periplex-machine, or start that with --socket-owner and "
-              "--socket-mode"};
+      return {
+          fmt::format("you may not use {}", path),
+          "run periplex as the user who started periplex-machine, or as root: nobody else may use the control socket"};
     default:
       return {fmt::format("cannot connect to {}: {}", path, std::strerror(error)), "see whether the path is right"};
   }

@@ -162,14 +162,15 @@ Response ResponseParser::take() {
   return {.status = message.result_int(),
           .body = std::move(message.body()),
           .allow = {},
-          .keep_alive = message.keep_alive()};
+          .keep_alive = message.keep_alive(),
+          .content_type = std::string(message[beast::http::field::content_type])};
 }
 
 std::string serialize(const Response& response) {
   beast::http::response<beast::http::string_body> message;
   message.version(kVersion11);
   message.result(response.status);
-  message.set(beast::http::field::content_type, "application/json");
+  message.set(beast::http::field::content_type, response.content_type);
   message.set(beast::http::field::cache_control, "no-store");
   if (!response.allow.empty()) message.set(beast::http::field::allow, response.allow);
   message.keep_alive(response.keep_alive);

@@ -34,9 +34,10 @@ struct Request {
 
 struct Response {
   unsigned status = 200;
-  std::string body;   ///< JSON
+  std::string body;
   std::string allow;  ///< methods, for status 405
   bool keep_alive = true;
+  std::string content_type = "application/json";
 };
 
 /// What a request was refused for before anybody saw it: the status to answer with, after which the connection ends.

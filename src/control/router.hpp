@@ -32,6 +32,7 @@ struct Call {
 ///     POST   /v1/peripherals/{id}/keys       {"keys": ["ctrl+c"]}     without an id: /v1/keys
 ///     POST   /v1/peripherals/{id}/pointer    {"x": 1, "y": 2, …}      without an id: /v1/pointer
 ///     GET    /v1/statistics
+///     GET    /v1/metrics                     the same for Prometheus
 ///     GET    /v1/arguments?vmm=qemu|libvirt|cloud-hypervisor[&memory=2G]
 ///     POST   /v1/capture/start               {"name": "…"} + the file's descriptor
 ///     POST   /v1/capture/stop

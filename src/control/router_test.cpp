@@ -37,36 +37,76 @@ class RouterTest : public ::testing::Test {
 };
 
 TEST_F(RouterTest, TellsWhatTheMachineIs) {
-  fake.machine = {.name = "vm1",
-                  .process = 7,
-                  .device_socket = "/x",
-                  .control_socket = "/c",
-                  .usb2_ports = 4,
-                  .usb3_ports = 4,
-                  .client = {true, 1 << 20},
-                  .capture = machine::CaptureView{"f", 2, 0}};
+  fake.machine = {
+      .name = "vm1",
+      .process = 7,
+      .control_socket = "/c",
+      .controllers =
+          {{.name = "ehci-companion1", .kind = "uhci", .socket = "/e1", .companion_of = "ehci", .ports = {.usb1 = 2}},
+           {.name = "ehci", .kind = "ehci", .socket = "/e", .ports = {.usb2 = 2}},
+           {.name = "xhci",
+            .kind = "xhci",
+            .socket = "/x",
+            .ports = {.usb2 = 4, .usb3 = 3},
+            .client = {true, 1 << 20}}},
+      .capture = machine::CaptureView{"f", 2, 0}};
   const http::Response answer = ask("GET", "/v1/machine");
   EXPECT_EQ(answer.status, 200u);
-  EXPECT_EQ(answer.body, R"({"name":"vm1","pid":7,"uptime_seconds":0,"sockets":{"xhci":"/x","control":"/c"},)"
-                         R"("ports":{"usb2":4,"usb3":4},"client":{"connected":true,"shared_bytes":1048576},)"
-                         R"("capture":{"name":"f","packets":2,"dropped":0}})");
+  EXPECT_EQ(answer.body,
+            R"({"name":"vm1","pid":7,"uptime_seconds":0,"control":"/c","controllers":[)"
+            R"({"name":"ehci-companion1","kind":"uhci","socket":"/e1","companion_of":"ehci","ports":{"usb1":2},)"
+            R"("client":{"connected":false,"shared_bytes":0}},)"
+            R"({"name":"ehci","kind":"ehci","socket":"/e","ports":{"usb2":2},)"
+            R"("client":{"connected":false,"shared_bytes":0}},)"
+            R"({"name":"xhci","kind":"xhci","socket":"/x","ports":{"usb2":4,"usb3":3},)"
+            R"("client":{"connected":true,"shared_bytes":1048576}}],)"
+            R"("capture":{"name":"f","packets":2,"dropped":0}})");
 }
 
 TEST_F(RouterTest, ListsPeripheralsWithWhatTheirKindHas) {
-  fake.plugged.push_back({.description = machine::parse_specification("storage,id=d,image=/i,removable=true").value(),
-                          .port = 5,
-                          .configured = true,
-                          .size = 512,
-                          .leds = {}});
-  fake.plugged.push_back({.description = machine::parse_specification("keyboard,id=k").value(),
+  fake.plugged.push_back(
+      {.description = machine::parse_specification("storage,id=d,image=/i,removable=true,controller=x").value(),
+       .port = 5,
+       .configured = true,
+       .size = 512,
+       .leds = {},
+       .terminal = {}});
+  fake.plugged.push_back({.description = machine::parse_specification("keyboard,id=k,controller=u").value(),
                           .port = 1,
-                          .leds = std::vector<std::string>{"num_lock"}});
-  EXPECT_EQ(ask("GET", "/v1/peripherals").body,
-            R"({"devices":[{"id":"d","kind":"storage","speed":"super","port":5,"configured":true,"image":"/i",)"
-            R"("size":512,"readonly":false,"removable":true,"medium":true,"locked":false},)"
-            R"({"id":"k","kind":"keyboard","speed":"full","port":1,"configured":false,"leds":["num_lock"]}]})");
+                          .leds = std::vector<std::string>{"num_lock"},
+                          .terminal = {}});
+  EXPECT_EQ(
+      ask("GET", "/v1/peripherals").body,
+      R"({"devices":[{"id":"d","kind":"storage","speed":"super","controller":"x","port":5,"configured":true,"image":"/i",)"
+      R"("size":512,"readonly":false,"removable":true,"transport":"bulk-only","medium":true,"locked":false},)"
+      R"({"id":"k","kind":"keyboard","speed":"full","controller":"u","port":1,"configured":false,"leds":["num_lock"]}]})");
   EXPECT_THAT(ask("GET", "/v1/peripherals/k").body, HasSubstr("num_lock"));
   EXPECT_EQ(ask("GET", "/v1/peripherals/x").status, 404u);
+}
+
+TEST_F(RouterTest, ShowsTheFarEndsOfSerialPortsAndSoundCards) {
+  fake.plugged.push_back(
+      {.description = machine::parse_specification("serial,id=s,link=/l,controller=x").value(),
+       .port = 2,
+       .leds = {},
+       .terminal = machine::TerminalView{.path = "/dev/pts/7", .open = true, .ready = false, .bit_rate = 115200}});
+  fake.plugged.push_back({.description = machine::parse_specification("sound,id=c,capture=/a,controller=x").value(),
+                          .port = 3,
+                          .leds = {},
+                          .terminal = {}});
+  EXPECT_EQ(ask("GET", "/v1/peripherals/s").body,
+            R"({"id":"s","kind":"serial","speed":"high","controller":"x","port":2,"configured":false,)"
+            R"("terminal":{"path":"/dev/pts/7","link":"/l","open":true,"ready":false,"bit_rate":115200}})");
+  EXPECT_EQ(ask("GET", "/v1/peripherals/c").body,
+            R"({"id":"c","kind":"sound","speed":"full","controller":"x","port":3,"configured":false,"capture":"/a"})");
+}
+
+TEST_F(RouterTest, EveryFileThatAPeripheralStandsOnHasToCome) {
+  EXPECT_THAT(ask("POST", "/v1/peripherals", R"({"kind":"serial"})").body, HasSubstr("a serial port's terminal"));
+  EXPECT_EQ(ask("POST", "/v1/peripherals", R"({"kind":"serial"})", true).status, 201u);
+  EXPECT_EQ(ask("POST", "/v1/peripherals", R"({"kind":"sound","playback":"a","capture":"b"})", true).status, 400u);
+  EXPECT_EQ(ask("POST", "/v1/peripherals", R"({"kind":"sound","playback":"a"})", true).status, 201u);
+  EXPECT_THAT(fake.asked, ElementsAre("attach serial  +file", "attach sound  +file"));
 }
 
 TEST_F(RouterTest, AttachesADiskWithItsDescriptor) {
@@ -166,20 +206,40 @@ TEST_F(RouterTest, UnknownPathsAndMethodsSaySo) {
 }
 
 TEST_F(RouterTest, GivesTheArgumentsOfAMonitor) {
-  fake.machine.device_socket = "/x.sock";
+  fake.machine.controllers = {{.name = "x", .socket = "/x.sock"}, {.name = "y", .socket = "/y.sock"}};
   EXPECT_THAT(ask("GET", "/v1/arguments?vmm=qemu").body, HasSubstr("size=2G,share=on"));
+  EXPECT_THAT(ask("GET", "/v1/arguments?vmm=cloud-hypervisor").body, HasSubstr("socket=/x.sock socket=/y.sock"));
   EXPECT_EQ(ask("GET", "/v1/arguments").status, 400u);
   EXPECT_EQ(ask("GET", "/v1/arguments?vmm=xen").status, 400u);
 }
 
 TEST_F(RouterTest, StatisticsNameEndpointsByAddress) {
-  fake.counted.server = {{"messages", 9}};
-  fake.counted.peripherals = {
-      {"d",
-       {{.endpoint = usb::EndpointAddress(0x81), .type = usb::TransferType::bulk, .transfers = 2, .bytes = 1024}}}};
+  fake.counted.wakeups = 4;
+  fake.counted.controllers = {{.name = "x",
+                               .clients = 1,
+                               .messages = 9,
+                               .received_bytes = 10,
+                               .sent_bytes = 11,
+                               .interrupts = 12,
+                               .mapped_bytes = 13}};
+  fake.counted.peripherals = {{.id = "d",
+                               .controller = "x",
+                               .endpoints = {{.endpoint = usb::EndpointAddress(0x81),
+                                              .type = usb::TransferType::bulk,
+                                              .counters = {.guest_packets = 1024, .requests = 2, .bytes = 65536}}}}};
   EXPECT_EQ(ask("GET", "/v1/statistics").body,
-            R"({"server":{"messages":9},"loop":{},"devices":[{"id":"d","endpoints":[{"endpoint":"0x81",)"
-            R"("type":"bulk","descriptors":0,"transfers":2,"bytes":1024,"errors":0}]}]})");
+            R"({"loop":{"wakeups":4},"controllers":[{"name":"x","clients":1,"messages":9,"received_bytes":10,)"
+            R"("sent_bytes":11,"interrupts":12,"mapped_bytes":13}],"devices":[{"id":"d","controller":"x",)"
+            R"("endpoints":[{"endpoint":"0x81","type":"bulk","guest_packets":1024,"data_sets":0,"requests":2,)"
+            R"("resubmissions":0,"cancellations":0,"bytes":65536,"errors":0,"missed_intervals":0}]}]})");
+}
+
+TEST_F(RouterTest, MetricsAreTextForPrometheus) {
+  fake.machine.name = "vm1";
+  const http::Response answer = ask("GET", "/v1/metrics");
+  EXPECT_EQ(answer.status, 200u);
+  EXPECT_EQ(answer.content_type, "text/plain; version=0.0.4; charset=utf-8");
+  EXPECT_THAT(answer.body, HasSubstr("periplex_uptime_seconds{machine=\"vm1\"} 0\n"));
 }
 
 }  // namespace

@@ -5,6 +5,7 @@
 
 #include "control/arguments.hpp"
 #include "control/json.hpp"
+#include "control/metrics.hpp"
 
 namespace periplex::control {
 namespace {
@@ -33,8 +34,14 @@ UniqueFd take_file(Call& call) {
 
 std::unexpected<machine::Refusal> no_file(std::string_view what) {
   return std::unexpected(machine::Refusal{
-      Reason::invalid, fmt::format("{} comes as an open descriptor, and there is none with this request", what),
+      Reason::invalid, fmt::format("{} comes as an open descriptor, which is not with this request", what),
       "pass it with SCM_RIGHTS, in the same sendmsg as the request, as `periplex` does"});
+}
+
+std::string_view stands_on(const machine::Description& description) {
+  if (description.serial() != nullptr) return "a serial port's terminal";
+  if (description.sound() != nullptr) return "each file of a sound card";
+  return "a disk's image";
 }
 
 Answer get_machine(Call& call) {
@@ -42,6 +49,13 @@ Answer get_machine(Call& call) {
 }
 Answer get_statistics(Call& call) {
   return ok(to_json(call.machine.statistics()));
+}
+Answer get_metrics(Call& call) {
+  return http::Response{
+      .status = 200,
+      .body = metrics_text(call.machine.view(), call.machine.peripherals(), call.machine.statistics()),
+      .allow = {},
+      .content_type = std::string(kMetricsContentType)};
 }
 Answer list_peripherals(Call& call) {
   return ok(to_json(call.machine.peripherals()));
@@ -58,9 +72,10 @@ Answer get_peripheral(Call& call) {
 Answer attach(Call& call) {
   auto description = parse_description(call.request.body);
   if (!description) return std::unexpected(std::move(description.error()));
-  const machine::Storage* storage = description->storage();
-  if (storage != nullptr && !storage->removable && call.files.empty()) return no_file("a disk's image");
-  auto attached = call.machine.attach(std::move(*description), take_file(call));
+  if (call.files.size() < machine::needed_files(*description)) {
+    return no_file(stands_on(*description));
+  }
+  auto attached = call.machine.attach(std::move(*description), std::move(call.files));
   if (!attached) return std::unexpected(std::move(attached.error()));
   return http::Response{.status = 201, .body = to_json(*attached), .allow = {}};
 }
@@ -111,7 +126,7 @@ Answer get_arguments(Call& call) {
     return std::unexpected(machine::Refusal{Reason::invalid, fmt::format("\"{}\" is not a size of memory", memory),
                                             "write it like 512M or 2G"});
   }
-  const MonitorArguments arguments = monitor_arguments(*monitor, call.machine.view().device_socket, memory);
+  const MonitorArguments arguments = monitor_arguments(*monitor, call.machine.view().controllers, memory);
   return ok(arguments_json(name(*monitor), arguments.words, arguments.text));
 }
 
@@ -143,6 +158,7 @@ constexpr Route kRoutes[] = {
     {"POST", "/v1/keys", press_keys},
     {"POST", "/v1/pointer", move_pointer},
     {"GET", "/v1/statistics", get_statistics},
+    {"GET", "/v1/metrics", get_metrics},
     {"GET", "/v1/arguments", get_arguments},
     {"POST", "/v1/capture/start", start_capture},
     {"POST", "/v1/capture/stop", stop_capture},

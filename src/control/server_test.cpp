@@ -112,7 +112,8 @@ TEST_F(ControlServerTest, ASlowClientHoldsNobodyUp) {
 
 TEST_F(ControlServerTest, AClientThatDoesNotReadIsNotReadFrom) {
   for (int i = 0; i < 2000; ++i) {
-    fake.plugged.push_back({.description = machine::parse_specification("keyboard,id=k").value(), .leds = {}});
+    fake.plugged.push_back(
+        {.description = machine::parse_specification("keyboard,id=k").value(), .leds = {}, .terminal = {}});
   }
   const UniqueFd socket = connect();
   for (int i = 0; i < 8; ++i) send(socket, "GET /v1/peripherals HTTP/1.1\r\n\r\n");

@@ -5,19 +5,73 @@
 #include <cstring>
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <optional>
+#include <utility>
 
+#include "apps/places.hpp"
 #include "control/arguments.hpp"
+#include "host/terminal.hpp"
 
 namespace periplex::apps {
 namespace {
 
-constexpr mode_t kCaptureMode = 0600;  // what is typed at a keyboard stands in it
+constexpr mode_t kPrivateMode = 0600;  // what is typed or said stands in it
 
 OpenError open_error(const std::string& path, int error, std::string advice) {
   return {fmt::format("cannot open {}: {}", path, std::strerror(error)), std::move(advice)};
 }
 
+std::expected<UniqueFd, OpenError> open_terminal() {
+  auto master = host::make_terminal_master();
+  if (master) return std::move(*master);
+  return std::unexpected(OpenError{fmt::format("cannot make a pseudo-terminal: {}", std::strerror(master.error())),
+                                   "see /dev/ptmx, and /proc/sys/kernel/pty"});
+}
+
+/// Of a sound card: made if absent. It is not emptied before it is known that the machine takes it.
+std::expected<UniqueFd, OpenError> open_playback(const std::string& path) {
+  UniqueFd file(::open(path.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, kPrivateMode));
+  if (file) return file;
+  return std::unexpected(open_error(path, errno, "name a WAV file in a directory that you may write to, or a FIFO"));
+}
+
+/// A FIFO needs no writer yet.
+std::expected<UniqueFd, OpenError> open_recording(const std::string& path) {
+  UniqueFd file(::open(path.c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC));
+  if (file) return file;
+  return std::unexpected(open_error(path, errno, "name a WAV file, or a FIFO with bare PCM"));
+}
+
 }  // namespace
+
+std::expected<machine::Files, OpenError> open_files(machine::Description& description) {
+  machine::Files files;
+  std::optional<OpenError> failed;
+  const auto add = [&](std::expected<UniqueFd, OpenError> file) {
+    if (file) {
+      files.push_back(std::move(*file));
+    } else if (!failed) {
+      failed = std::move(file.error());
+    }
+  };
+  const auto make_absolute = [](std::string& path) {
+    if (!path.empty()) path = absolute_path(path);
+  };
+  if (auto* storage = std::get_if<machine::Storage>(&description.options)) {
+    if (!storage->image.empty()) add(open_image(storage->image, storage->readonly));
+    make_absolute(storage->image);
+  } else if (auto* serial = std::get_if<machine::Serial>(&description.options)) {
+    add(open_terminal());
+    make_absolute(serial->link);
+  } else if (auto* sound = std::get_if<machine::Sound>(&description.options)) {
+    if (!sound->playback.empty()) add(open_playback(sound->playback));
+    if (!sound->capture.empty()) add(open_recording(sound->capture));
+    make_absolute(sound->playback);
+    make_absolute(sound->capture);
+  }
+  if (failed) return std::unexpected(std::move(*failed));
+  return files;
+}
 
 std::expected<UniqueFd, OpenError> open_image(const std::string& path, bool readonly) {
   UniqueFd file(::open(path.c_str(), (readonly ? O_RDONLY : O_RDWR) | O_CLOEXEC));
@@ -41,7 +95,7 @@ std::expected<UniqueFd, OpenError> open_image(const std::string& path, bool read
 }
 
 std::expected<UniqueFd, OpenError> open_capture(const std::string& path) {
-  UniqueFd file(::open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, kCaptureMode));
+  UniqueFd file(::open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, kPrivateMode));
   if (!file) {
     return std::unexpected(open_error(path, errno, "name a file in a directory that you may write to"));
   }

@@ -5,6 +5,7 @@
 #include <string>
 
 #include "loop/unique_fd.hpp"
+#include "machine/operations.hpp"
 
 /// Files are opened by the programs, and only here; the machine gets open descriptors.
 namespace periplex::apps {
@@ -14,6 +15,9 @@ struct OpenError {
   std::string text;
   std::string advice;
 };
+
+/// All that `description` stands on, in the order in which the machine takes it; paths in it become absolute.
+[[nodiscard]] std::expected<machine::Files, OpenError> open_files(machine::Description& description);
 
 /// A disk image or block device, for reading and, unless `readonly`, writing.
 [[nodiscard]] std::expected<UniqueFd, OpenError> open_image(const std::string& path, bool readonly);

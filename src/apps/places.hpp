@@ -12,7 +12,8 @@ namespace periplex::apps {
 /// Of the machine `name`, below `runtime_root`.
 [[nodiscard]] std::string runtime_directory(std::string_view name);
 
-inline constexpr std::string_view kDeviceSocketName = "xhci.sock";
+/// Sockets end so: that of the control API, and one for each PCI function, by its name.
+inline constexpr std::string_view kSocketSuffix = ".sock";
 inline constexpr std::string_view kControlSocketName = "control.sock";
 inline constexpr std::string_view kDefaultMachineName = "vm1";
 

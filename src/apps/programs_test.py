@@ -74,6 +74,60 @@ class Programs(unittest.TestCase):
         self.assertIn("disk     storage", table)
         self.assertIn("1 MiB, removable", table)
 
+    def test_a_machine_has_the_controllers_that_it_is_told_to_have(self):
+        ready = json.loads(self.start("--json", "--controller", "uhci", "--controller", "ehci,name=usb2,ports=4",
+                                      "--xhci", "usb3-ports=1"))
+        controllers = {c["name"]: c for c in ready["machine"]["controllers"]}
+        self.assertEqual(list(controllers), ["uhci", "usb2-companion1", "usb2-companion2", "usb2", "xhci"])
+        self.assertEqual(controllers["usb2-companion2"]["companion_of"], "usb2")
+        self.assertEqual(controllers["xhci"]["ports"], {"usb2": 4, "usb3": 1})
+        for name, controller in controllers.items():
+            self.assertEqual(controller["socket"], str(self.runtime / f"{name}.sock"))
+            self.assertTrue((self.runtime / f"{name}.sock").is_socket())
+        devices = [json.loads(word) for word in ready["qemu"]["arguments"] if word.startswith("{")]
+        self.assertEqual([d.get("addr") for d in devices], [None, "1a.0", "1a.1", "1a.7", None])
+        for specification in ("keyboard", "keyboard,controller=usb2", f"storage,image={self.image}"):
+            self.client("attach", specification)
+        self.assertEqual([(d["controller"], d["speed"]) for d in self.devices()],
+                         [("uhci", "full"), ("usb2", "full"), ("xhci", "super")])
+        self.assertIn("those of usb2", self.refused("attach", "mouse,controller=usb2-companion1"))
+        self.assertEqual(self.end(), 0)
+        self.assertFalse(self.runtime.exists())
+
+    def test_a_disk_is_as_fast_as_its_controller(self):
+        self.start("--controller", "uhci", "--attach", f"storage,image={self.image}")
+        self.assertEqual(self.devices()[0]["speed"], "full")
+        self.client("attach", "mouse,speed=high")
+        self.assertEqual([self.devices()[1][key] for key in ("speed", "port_speed")], ["high", "full"])
+        self.assertIn("all ports for full speed are taken", self.refused("attach", "keyboard"))
+
+    def test_a_serial_port_ends_in_a_terminal(self):
+        link = self.runtime / "tty"
+        self.start("--attach", f"serial,id=line,link={link}")
+        first = self.devices()[0]["terminal"]
+        self.assertEqual(os.readlink(link), first["path"])
+        self.assertIn("its other end is /dev/pts/", self.client("attach", "serial,id=second"))
+        self.assertNotEqual(self.devices()[1]["terminal"]["path"], first["path"])
+        self.assertFalse(first["open"])
+        with open(link, "r+b", buffering=0):
+            self.assertTrue(self.devices()[0]["terminal"]["open"])
+        self.assertFalse(self.devices()[0]["terminal"]["open"])
+        self.assertIn("something else", self.refused("attach", f"serial,link={self.image}"))
+        self.client("detach", "line")
+        self.assertFalse(link.is_symlink())
+        self.assertEqual(self.end(), 0)
+        self.assertFalse(self.runtime.exists())
+
+    def test_a_sound_card_gets_its_files(self):
+        played = self.directory / "played.wav"
+        self.start("--attach", f"sound,id=card,playback={played}")
+        self.assertEqual(self.devices()[0]["playback"], str(played))
+        self.client("detach", "card")
+        self.assertEqual(played.read_bytes()[:4], b"RIFF")
+        self.client("attach", f"sound,id=both,playback={self.directory / 'other.wav'},capture={played}")
+        self.assertIn("no WAV file", self.refused("attach", f"sound,capture={self.image}"))
+        self.assertIn("cannot open", self.refused("attach", "sound,capture=/nonexistent.wav"))
+
     def test_media_go_out_and_in(self):
         self.start("--attach", f"storage,id=disk,image={self.image},removable=true")
         self.client("eject", "disk")
@@ -101,7 +155,7 @@ class Programs(unittest.TestCase):
         self.start()
         self.assertIn("periplex list", self.refused("detach", "nobody"))
         self.assertIn("truncate -s", self.refused("attach", f"storage,image={self.directory}/none.img"))
-        self.assertIn("use storage, keyboard, tablet or mouse", self.refused("attach", "printer"))
+        self.assertIn("use storage, keyboard, tablet", self.refused("attach", "printer"))
         self.assertIn("--help", self.refused("nonsense", status=2))
         error = json.loads(self.refused("--json", "eject", "nobody"))
         self.assertEqual(sorted(error), ["advice", "error"])
@@ -123,8 +177,12 @@ class Programs(unittest.TestCase):
 
     def test_statistics_and_captures(self):
         self.start("--attach", "keyboard,id=kbd")
-        self.assertIn("server", json.loads(self.client("stats", "--json")))
-        self.assertIn("server messages", self.client("stats"))
+        self.assertEqual(json.loads(self.client("stats", "--json"))["controllers"][0]["messages"], 0)
+        self.assertIn("MESSAGES", self.client("stats"))
+        metrics = self.client("stats", "--prometheus")
+        self.assertIn('periplex_controller_messages_total{machine="vm1",controller="xhci"} 0\n', metrics)
+        self.assertEqual(json.loads(self.client("stats", "--prometheus", "--json"))["metrics"].splitlines()[0],
+                         metrics.splitlines()[0])
         capture = self.directory / "usb.pcapng"
         self.client("capture", "start", str(capture))
         self.assertIn("being written", self.refused("capture", "start", str(self.directory / "other")))

@@ -14,8 +14,9 @@ namespace {
 using Done = std::expected<void, SettingsError>;
 
 constexpr const char* kAdvice =
-    "the keys are name, runtime-dir, control, socket-owner, socket-mode, log-level, spin-us, [xhci] usb2-ports and "
-    "usb3-ports, [capture] usb, and a [[peripheral]] with kind for each peripheral";
+    "the keys are name, runtime-dir, control, socket-owner, socket-mode, log-level, spin-us, [capture] usb, a "
+    "[[controller]] with kind for each controller and a [[peripheral]] with kind for each peripheral; [xhci] with "
+    "usb2-ports and usb3-ports is short for a controller";
 
 /// Reads one file; keeps its name for messages and its directory for relative paths.
 class Reader {
@@ -56,8 +57,14 @@ class Reader {
   [[nodiscard]] std::string path_from_here(std::string_view path) const { return (directory_ / path).string(); }
 
   Done read_top(std::string_view key, const toml::node& node) {
-    if (key == "xhci" || key == "capture") return read_table(key, node);
-    if (key == "peripheral") return read_peripherals(node);
+    if (key == "capture") return read_capture(node);
+    if (key == "xhci" && node.is_table()) return add_controller("xhci", *node.as_table());
+    if (key == "controller") {
+      return read_all(key, node, [this](const toml::table& one) { return add_controller({}, one); });
+    }
+    if (key == "peripheral") {
+      return read_all(key, node, [this](const toml::table& one) { return add_peripheral(one); });
+    }
     const bool taken = (key == "name" && take(node, settings_.name)) ||
                        (key == "runtime-dir" && take(node, settings_.runtime_directory)) ||
                        (key == "control" && take(node, settings_.control)) ||
@@ -71,31 +78,30 @@ class Reader {
     return {};
   }
 
-  Done read_table(std::string_view name, const toml::node& node) {
+  Done read_capture(const toml::node& node) {
     const toml::table* table = node.as_table();
-    if (table == nullptr) return unknown(name, node);
+    if (table == nullptr) return unknown("capture", node);
     for (const auto& [key, value] : *table) {
-      const bool taken = (name == "xhci" && key == "usb2-ports" && take(value, settings_.usb2_ports)) ||
-                         (name == "xhci" && key == "usb3-ports" && take(value, settings_.usb3_ports)) ||
-                         (name == "capture" && key == "usb" && take(value, settings_.capture));
-      if (!taken) return unknown(fmt::format("{}.{}", name, key.str()), value);
+      if (key != "usb" || !take(value, settings_.capture)) return unknown(fmt::format("capture.{}", key.str()), value);
     }
     if (settings_.capture) settings_.capture = path_from_here(*settings_.capture);
     return {};
   }
 
-  Done read_peripherals(const toml::node& node) {
+  /// [[key]], one after the other.
+  template <typename Read>
+  Done read_all(std::string_view key, const toml::node& node, Read read_one) {
     const toml::array* list = node.as_array();
-    if (list == nullptr || !list->is_array_of_tables()) return unknown("peripheral", node);
+    if (list == nullptr || !list->is_array_of_tables()) return unknown(key, node);
     for (const toml::node& entry : *list) {
-      if (auto done = read_peripheral(*entry.as_table()); !done) return done;
+      if (auto done = read_one(*entry.as_table()); !done) return done;
     }
     return {};
   }
 
-  Done read_peripheral(const toml::table& table) {
-    std::string kind;
-    std::vector<machine::Setting> list;
+  /// The members of `table` as those of a specification.
+  std::expected<machine::Specification, SettingsError> read_specification(const toml::table& table) const {
+    machine::Specification specification;
     for (const auto& [key, value] : table) {
       std::string text;
       if (const auto string = value.value_exact<std::string>()) {
@@ -108,15 +114,33 @@ class Reader {
         return unknown(key.str(), value);
       }
       if (key == "kind") {
-        kind = std::move(text);
+        specification.kind = std::move(text);
       } else {
-        list.push_back({std::string(key.str()), key == "image" ? path_from_here(text) : std::move(text)});
+        specification.settings.push_back({std::string(key.str()), std::move(text)});
       }
     }
-    auto description = machine::describe(kind, list);
-    if (!description) {
-      return wrong(table.source().begin.line, description.error().text, description.error().advice);
+    return specification;
+  }
+
+  /// `kind` where the table itself names none.
+  Done add_controller(std::string_view kind, const toml::table& table) {
+    auto specification = read_specification(table);
+    if (!specification) return std::unexpected(std::move(specification.error()));
+    if (!kind.empty()) specification->kind = kind;
+    auto description = machine::describe_controller(specification->kind, specification->settings);
+    if (!description) return wrong(table.source().begin.line, description.error().text, description.error().advice);
+    settings_.controllers.push_back(std::move(*description));
+    return {};
+  }
+
+  Done add_peripheral(const toml::table& table) {
+    auto specification = read_specification(table);
+    if (!specification) return std::unexpected(std::move(specification.error()));
+    for (machine::Setting& setting : specification->settings) {
+      if (machine::names_file(setting.key)) setting.value = path_from_here(setting.value);
     }
+    auto description = machine::describe(specification->kind, specification->settings);
+    if (!description) return wrong(table.source().begin.line, description.error().text, description.error().advice);
     settings_.peripherals.push_back(std::move(*description));
     return {};
   }

@@ -11,30 +11,50 @@ namespace {
 constexpr int kUsageError = 2;
 
 constexpr const char* kDescription =
-    "Serves one virtual machine's USB hardware: an xHCI controller over vfio-user, and the peripherals in its ports.\n"
-    "The machine's own drivers drive it; QEMU (10.1 or newer) and Cloud Hypervisor attach to it as they are.";
+    "Serves one virtual machine's USB hardware: controllers over vfio-user, and the peripherals in their ports.\n"
+    "The machine's own drivers drive them; QEMU (10.1 or newer) and Cloud Hypervisor attach to them as they are.";
 
-constexpr const char* kFooter = R"(PERIPHERALS (--attach)
-  storage,image=PATH[,id=ID][,readonly=true][,removable=true][,speed=super|high|full][,bad-sectors=LIST]
-      A USB disk on a raw image or a block device. bad-sectors (as 100+2048-2055) cannot be read: a test aid.
-  keyboard[,id=ID][,speed=full|high|super]
-  tablet[,id=ID][,speed=...]      a pointer with absolute positions
-  mouse[,id=ID][,speed=...]       a pointer with relative movements
+constexpr const char* kFooter = R"(CONTROLLERS (--controller)
+  xhci[,name=NAME][,usb2-ports=4][,usb3-ports=4]     USB 3, 2 and 1
+  ehci[,name=NAME][,ports=6][,verify=LIST]           USB 2; with a companion UHCI for every two ports, for USB 1
+  uhci[,name=NAME][,ports=2][,verify=LIST]           USB 1
+      NAME is the kind if it is left out, with a number from the second of a kind on. verify says by what a packet of
+      the guest is recognised when its peripheral has answered: addresses+descriptors (the default), +data.
+  Without any it is one xhci. --xhci PORTS is short for --controller xhci,PORTS.
+
+PERIPHERALS (--attach)
+  storage,image=PATH[,id=ID][,transport=bulk-only|uas][,readonly=true][,removable=true][,bad-sectors=LIST]
+      A USB disk on a raw image or a block device. With uas (USB Attached SCSI) the guest may send it many commands at
+      once. bad-sectors (as 100+2048-2055) cannot be read: a test aid.
+  keyboard[,id=ID]
+  tablet[,id=ID]      a pointer with absolute positions
+  mouse[,id=ID]       a pointer with relative movements
+  serial[,id=ID][,link=PATH]
+      A serial port (in Linux ttyACM0). Its other end is a pseudo-terminal: `periplex list` tells which; PATH becomes a
+      symbolic link to it.
+  sound[,id=ID][,playback=FILE][,capture=FILE]
+      A sound card that plays to FILE and records from FILE: 16 bits, stereo. A FILE is made as WAV, and read as WAV;
+      a FIFO carries bare PCM.
+  All take controller=NAME (default: the first that runs its speed and has a free port) and speed=super|high|full
+  (default: full; for disks the fastest there is, for serial ports high if there is; sound: not super).
   A comma inside a value is written twice. More can be plugged in and pulled at any time: periplex(1).
 
 CONFIGURATION FILE (--config)
   name = "vm1"
-  [xhci]
-  usb3-ports = 4
+  [[controller]]
+  kind = "xhci"
+  usb3-ports = 2
   [[peripheral]]
   kind = "storage"
   id = "disk"
   image = "disk.img"            # relative to the file
-  Other keys: runtime-dir, control, socket-owner, socket-mode, log-level, spin-us, [xhci] usb2-ports, [capture] usb.
-  What the command line says counts before what the file says; its peripherals come after those of the file.
+  Other keys: runtime-dir, control, socket-owner, socket-mode, log-level, spin-us, [capture] usb.
+  What the command line says counts before what the file says, controllers included; its peripherals come after those
+  of the file.
 
 FILES
-  DIR/xhci.sock        where the machine's monitor connects (vfio-user)
+  DIR/NAME.sock        where the machine's monitor connects to the controller NAME (vfio-user); an ehci has more:
+                       NAME-companion1.sock and so on, one for every two ports
   DIR/control.sock     the control API (HTTP and JSON), for periplex(1)
   DIR is --runtime-dir; without it /run/periplex/NAME for root, $XDG_RUNTIME_DIR/periplex/NAME for others.
 
@@ -54,24 +74,38 @@ CLI::Option* add(CLI::App& app, const std::string& name, std::optional<T>& into,
   return app.add_option_function<T>(name, [&into](const T& value) { into = value; }, help);
 }
 
-void define(CLI::App& app, CommandLine& line, std::vector<std::string>& specifications, std::string& xhci,
-            std::string& capture) {
+/// What is read by parsers of its own.
+struct Texts {
+  std::vector<std::string> controllers;
+  std::vector<std::string> peripherals;
+  std::string xhci;
+  std::string capture;
+};
+
+CLI::Option* add_repeated(CLI::App& app, const char* name, std::vector<std::string>& into, const char* help) {
+  return app.add_option(name, into, help)
+      ->type_name("SPEC")
+      ->expected(1)
+      ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
+}
+
+void define(CLI::App& app, CommandLine& line, Texts& texts) {
   Settings& settings = line.settings;
   add(app, "--name", settings.name, "The machine's name (default: vm1)")->type_name("NAME");
   add(app, "--runtime-dir", settings.runtime_directory, "Where its sockets are made")->type_name("DIR");
   app.add_option("--config", line.configuration, "Read settings from a TOML file, see below")->type_name("FILE");
-  app.add_option("--xhci", xhci, "Ports of the controller (default: usb2-ports=4,usb3-ports=4)")->type_name("PORTS");
-  app.add_option("--attach", specifications, "Plug a peripheral in, see below; may be repeated")
-      ->type_name("SPEC")
-      ->expected(1)
-      ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
+  add_repeated(app, "--controller", texts.controllers, "Have a controller, see below; may be repeated");
+  app.add_option("--xhci", texts.xhci, "Have an xHCI with these ports (default: usb2-ports=4,usb3-ports=4)")
+      ->type_name("PORTS");
+  add_repeated(app, "--attach", texts.peripherals, "Plug a peripheral in, see below; may be repeated");
   add(app, "--socket-owner", settings.socket_owner,
-      "Give xhci.sock to this user, when the monitor runs as another one (libvirt: libvirt-qemu:kvm)")
+      "Give the controllers' sockets to this user, when the monitor runs as another one (libvirt: libvirt-qemu:kvm)")
       ->type_name("USER[:GROUP]");
-  add(app, "--socket-mode", settings.socket_mode, "Mode of xhci.sock (default: 0600; 0660 with --socket-owner)")
+  add(app, "--socket-mode", settings.socket_mode,
+      "Mode of the controllers' sockets (default: 0600; 0660 with --socket-owner)")
       ->type_name("MODE");
   add(app, "--control", settings.control, "The control socket (default: DIR/control.sock)")->type_name("PATH");
-  app.add_option("--capture", capture,
+  app.add_option("--capture", texts.capture,
                  "Write USB traffic to a pcapng file that Wireshark opens; it holds what is typed")
       ->type_name("usb=FILE");
   add(app, "--spin-us", settings.spin_us,
@@ -83,37 +117,43 @@ void define(CLI::App& app, CommandLine& line, std::vector<std::string>& specific
   app.add_flag("--json", line.json, "Print the line that tells it is ready as JSON");
 }
 
-std::expected<void, SettingsError> take_texts(CommandLine& line, const std::vector<std::string>& specifications,
-                                              std::string_view xhci, std::string_view capture) {
-  for (const std::string& text : specifications) {
+std::unexpected<SettingsError> wrong(std::string_view option, std::string_view text,
+                                     const machine::SpecificationError& error) {
+  return std::unexpected(SettingsError{fmt::format("{} {}: {}", option, text, error.text), error.advice});
+}
+
+std::expected<void, SettingsError> take_texts(CommandLine& line, const Texts& texts) {
+  std::vector<std::string> controllers = texts.controllers;
+  if (!texts.xhci.empty()) controllers.push_back("xhci," + texts.xhci);
+  for (const std::string& text : controllers) {
+    auto description = machine::parse_controller(text);
+    if (!description) return wrong("--controller", text, description.error());
+    line.settings.controllers.push_back(std::move(*description));
+  }
+  for (const std::string& text : texts.peripherals) {
     auto description = machine::parse_specification(text);
-    if (!description) {
-      return std::unexpected(
-          SettingsError{fmt::format("--attach {}: {}", text, description.error().text), description.error().advice});
-    }
+    if (!description) return wrong("--attach", text, description.error());
     line.settings.peripherals.push_back(std::move(*description));
   }
-  if (!capture.empty()) {
-    if (!capture.starts_with("usb=") || capture.size() == 4) {
-      return std::unexpected(
-          SettingsError{fmt::format("--capture {} names no capture", capture), "write --capture usb=FILE.pcapng"});
-    }
-    line.settings.capture = std::string(capture.substr(4));
+  if (texts.capture.empty()) return {};
+  constexpr std::string_view kUsb = "usb=";
+  if (!texts.capture.starts_with(kUsb) || texts.capture.size() == kUsb.size()) {
+    return std::unexpected(
+        SettingsError{fmt::format("--capture {} names no capture", texts.capture), "write --capture usb=FILE.pcapng"});
   }
-  return parse_xhci(xhci, line.settings);
+  line.settings.capture = texts.capture.substr(kUsb.size());
+  return {};
 }
 
 }  // namespace
 
 std::expected<CommandLine, EarlyExit> parse_command_line(int argc, const char* const* argv) {
   CommandLine line;
-  std::vector<std::string> specifications;
-  std::string xhci;
-  std::string capture;
+  Texts texts;
   CLI::App app(kDescription, "periplex-machine");
   app.set_version_flag("--version", "periplex-machine " PERIPLEX_VERSION);
   app.footer(kFooter);
-  define(app, line, specifications, xhci, capture);
+  define(app, line, texts);
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
@@ -123,7 +163,7 @@ std::expected<CommandLine, EarlyExit> parse_command_line(int argc, const char* c
     return std::unexpected(
         EarlyExit{kUsageError, fmt::format("periplex-machine: {}\nSee periplex-machine --help.\n", error.what())});
   }
-  if (auto done = take_texts(line, specifications, xhci, capture); !done) {
+  if (auto done = take_texts(line, texts); !done) {
     return std::unexpected(
         EarlyExit{kUsageError, fmt::format("periplex-machine: {}\n{}\n", done.error().text, done.error().advice)});
   }

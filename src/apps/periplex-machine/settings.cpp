@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "apps/periplex-machine/settings.hpp"
 
-#include <algorithm>
 #include <charconv>
 #include <fmt/format.h>
 #include <grp.h>
@@ -54,14 +53,12 @@ std::expected<void, SettingsError> set_owner(std::string_view text, Plan& plan) 
   return {};
 }
 
-std::expected<void, SettingsError> set_ports(const Settings& settings, Plan& plan) {
-  plan.xhci.usb2_ports = settings.usb2_ports.value_or(plan.xhci.usb2_ports);
-  plan.xhci.usb3_ports = settings.usb3_ports.value_or(plan.xhci.usb3_ports);
-  constexpr unsigned kMost = usb::xhci::Options::kMaxPorts;
-  if (plan.xhci.usb2_ports < 1 || plan.xhci.usb2_ports > kMost || plan.xhci.usb3_ports < 1 ||
-      plan.xhci.usb3_ports > kMost) {
-    return wrong("a controller cannot have that many ports", fmt::format("use 1 to {} of each kind", kMost));
-  }
+std::expected<void, SettingsError> set_controllers(const Settings& settings, Plan& plan) {
+  auto controllers = settings.controllers;
+  if (controllers.empty()) controllers.push_back({{}, machine::Xhci{}});
+  auto named = machine::with_names(std::move(controllers));
+  if (!named) return wrong(std::move(named.error().text), std::move(named.error().advice));
+  plan.controllers = std::move(*named);
   return {};
 }
 
@@ -82,7 +79,6 @@ std::expected<void, SettingsError> set_log_level(std::string_view text, Plan& pl
 
 std::expected<void, SettingsError> set_sockets(const Settings& settings, Plan& plan) {
   plan.runtime_directory = absolute_path(settings.runtime_directory.value_or(runtime_directory(plan.name)));
-  plan.device_socket = fmt::format("{}/{}", plan.runtime_directory, kDeviceSocketName);
   plan.control_socket = settings.control ? absolute_path(*settings.control)
                                          : fmt::format("{}/{}", plan.runtime_directory, kControlSocketName);
   if (settings.socket_owner) {
@@ -112,9 +108,8 @@ Settings merge(Settings first, Settings second) {
   take(first.socket_mode, second.socket_mode);
   take(first.capture, second.capture);
   take(first.log_level, second.log_level);
-  take(first.usb2_ports, second.usb2_ports);
-  take(first.usb3_ports, second.usb3_ports);
   take(first.spin_us, second.spin_us);
+  if (first.controllers.empty()) first.controllers = std::move(second.controllers);
   first.peripherals.insert(first.peripherals.begin(), std::make_move_iterator(second.peripherals.begin()),
                            std::make_move_iterator(second.peripherals.end()));
   return first;
@@ -133,26 +128,14 @@ std::expected<Plan, SettingsError> make_plan(const Settings& settings) {
   if (spin > kMaxSpin) return wrong("the loop cannot spin that long", fmt::format("use 0 to {} µs", kMaxSpin));
   plan.spin = Microseconds(spin);
   auto done = set_sockets(settings, plan);
-  if (done) done = set_ports(settings, plan);
+  if (done) done = set_controllers(settings, plan);
   if (done && settings.log_level) done = set_log_level(*settings.log_level, plan);
   if (!done) return std::unexpected(std::move(done.error()));
   return plan;
 }
 
-std::expected<void, SettingsError> parse_xhci(std::string_view text, Settings& settings) {
-  while (!text.empty()) {
-    const std::string_view part = text.substr(0, text.find(','));
-    text.remove_prefix(std::min(text.size(), part.size() + 1));
-    const std::size_t equals = std::min(part.find('='), part.size());
-    const std::string_view key = part.substr(0, equals);
-    const auto value = parse_number<unsigned>(equals < part.size() ? part.substr(equals + 1) : "");
-    if ((key != "usb2-ports" && key != "usb3-ports") || !value) {
-      return wrong(fmt::format("\"{}\" says nothing about an xHCI controller", part),
-                   "write --xhci usb2-ports=4,usb3-ports=4");
-    }
-    (key == "usb2-ports" ? settings.usb2_ports : settings.usb3_ports) = *value;
-  }
-  return {};
+std::string function_socket(const Plan& plan, std::string_view name) {
+  return fmt::format("{}/{}{}", plan.runtime_directory, name, kSocketSuffix);
 }
 
 }  // namespace periplex::apps

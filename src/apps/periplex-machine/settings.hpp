@@ -10,8 +10,8 @@
 
 #include "base/log.hpp"
 #include "base/time.hpp"
+#include "machine/controller_description.hpp"
 #include "machine/peripheral.hpp"
-#include "usb/xhci/controller.hpp"
 
 namespace periplex::apps {
 
@@ -24,9 +24,8 @@ struct Settings {
   std::optional<std::string> socket_mode;
   std::optional<std::string> capture;
   std::optional<std::string> log_level;
-  std::optional<unsigned> usb2_ports;
-  std::optional<unsigned> usb3_ports;
   std::optional<unsigned> spin_us;
+  std::vector<machine::ControllerDescription> controllers;
   std::vector<machine::Description> peripherals;
 };
 
@@ -34,15 +33,14 @@ struct Settings {
 struct Plan {
   std::string name;
   std::string runtime_directory;
-  std::string device_socket;
   std::string control_socket;
   std::optional<uid_t> socket_owner;
   std::optional<gid_t> socket_group;
   mode_t socket_mode = 0600;
   std::optional<std::string> capture;
   log::Level log_level = log::Level::info;
-  usb::xhci::Options xhci;
   Microseconds spin{200};
+  std::vector<machine::ControllerDescription> controllers;  ///< at least one; all have names
   std::vector<machine::Description> peripherals;
 };
 
@@ -52,14 +50,15 @@ struct SettingsError {
   std::string advice;
 };
 
-/// Both together; where both speak, `first` counts, and its peripherals come behind those of `second`.
+/// Both together; where both speak, `first` counts, and its peripherals come behind those of `second`. Controllers are
+/// one such thing: those of `second` count only if `first` names none.
 [[nodiscard]] Settings merge(Settings first, Settings second);
 
 /// Checks them and fills in the defaults.
 [[nodiscard]] std::expected<Plan, SettingsError> make_plan(const Settings& settings);
 
-/// `usb2-ports=4,usb3-ports=4`, into `settings`.
-[[nodiscard]] std::expected<void, SettingsError> parse_xhci(std::string_view text, Settings& settings);
+/// Where the machine's monitor connects to the function `name`.
+[[nodiscard]] std::string function_socket(const Plan& plan, std::string_view name);
 
 /// Reads a TOML file. Relative paths in it begin at its directory.
 [[nodiscard]] std::expected<Settings, SettingsError> read_configuration(const std::string& path);

@@ -12,6 +12,7 @@
 namespace periplex::apps {
 namespace {
 
+using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 
 class ConfigurationTest : public ::testing::Test {
@@ -38,6 +39,11 @@ socket-owner = "0:0"
 socket-mode = "0666"
 log-level = "debug"
 spin-us = 10
+[[controller]]
+kind = "ehci"
+name = "usb2"
+ports = 4
+verify = "addresses+data"
 [xhci]
 usb2-ports = 2
 usb3-ports = 3
@@ -56,13 +62,15 @@ kind = "keyboard"
   const auto plan = make_plan(*settings);
   ASSERT_TRUE(plan);
   EXPECT_EQ(plan->name, "vm7");
-  EXPECT_EQ(plan->device_socket, "/r/xhci.sock");
+  EXPECT_EQ(function_socket(*plan, "usb2"), "/r/usb2.sock");
   EXPECT_EQ(plan->control_socket, "/c.sock");
   EXPECT_EQ(plan->socket_owner, 0u);
   EXPECT_EQ(plan->socket_mode, 0666u);
   EXPECT_EQ(plan->spin, Microseconds(10));
-  EXPECT_EQ(plan->xhci.usb2_ports, 2u);
-  EXPECT_EQ(plan->xhci.usb3_ports, 3u);
+  const machine::Ehci ehci{.ports = 4, .verification = {.addresses = true, .descriptors = false, .data = true}};
+  EXPECT_THAT(plan->controllers,
+              ElementsAre(machine::ControllerDescription{"usb2", ehci},
+                          machine::ControllerDescription{"xhci", machine::Xhci{.usb2_ports = 2, .usb3_ports = 3}}));
   EXPECT_EQ(plan->capture, "/u.pcapng");
   ASSERT_EQ(plan->peripherals.size(), 2u);
   EXPECT_TRUE(plan->peripherals[0].storage()->readonly);
@@ -82,7 +90,10 @@ TEST_F(ConfigurationTest, MistakesAreNamedWithTheirLine) {
       {"name = 7\n", "\"name\" is not known, or of the wrong type"},
       {"spin-us = -1\n", "\"spin-us\""},
       {"xhci = 4\n", "\"xhci\""},
-      {"[xhci]\nports = 4\n", ":2: \"xhci.ports\""},
+      {"[xhci]\nports = 4\n", ":1: xhci has no setting \"ports\""},
+      {"controller = 4\n", "\"controller\""},
+      {"[[controller]]\nports = 4\n", ":1: there is no controller of kind \"\""},
+      {"[[controller]]\nkind = \"ehci\"\nports = 3\n", ":1: an EHCI cannot have 3 ports"},
       {"peripheral = 4\n", "\"peripheral\""},
       {"[[peripheral]]\nid = \"a\"\n", "no peripheral of kind \"\""},
       {"[[peripheral]]\nkind = \"mouse\"\nspeed = [1]\n", ":3: \"speed\""},
@@ -98,15 +109,16 @@ TEST_F(ConfigurationTest, MistakesAreNamedWithTheirLine) {
 
 TEST(MachineCommandLine, SaysWhatToStart) {
   const auto line = parse({"--name", "a", "--runtime-dir", "/r", "--attach", "keyboard", "--attach", "storage,image=x",
-                           "--xhci", "usb2-ports=1", "--capture", "usb=f", "--spin-us", "0", "--json"});
+                           "--xhci", "usb2-ports=1", "--controller", "uhci", "--controller", "xhci", "--capture",
+                           "usb=f", "--spin-us", "0", "--json"});
   ASSERT_TRUE(line) << line.error().text;
   const auto plan = make_plan(line->settings);
   ASSERT_TRUE(plan) << plan.error().text;
-  EXPECT_EQ(plan->device_socket, "/r/xhci.sock");
   EXPECT_EQ(plan->control_socket, "/r/control.sock");
   EXPECT_EQ(plan->peripherals.size(), 2u);
-  EXPECT_EQ(plan->xhci.usb2_ports, 1u);
-  EXPECT_EQ(plan->xhci.usb3_ports, 4u);
+  EXPECT_THAT(plan->controllers, ElementsAre(machine::ControllerDescription{"uhci", machine::Uhci{}},
+                                             machine::ControllerDescription{"xhci", machine::Xhci{}},
+                                             machine::ControllerDescription{"xhci2", machine::Xhci{.usb2_ports = 1}}));
   EXPECT_EQ(plan->spin, Microseconds(0));
   EXPECT_TRUE(line->json);
 }
@@ -120,10 +132,19 @@ TEST(MachineCommandLine, CountsBeforeTheFile) {
   EXPECT_EQ(merged.peripherals.at(1).id, "b");
 }
 
+TEST(MachineCommandLine, ControllersOfTheFileCountOnlyIfTheLineHasNone) {
+  const Settings uhci{.controllers = {{"u", machine::Uhci{}}}};
+  const Settings ehci{.controllers = {{"e", machine::Ehci{}}}};
+  EXPECT_EQ(merge(uhci, ehci).controllers, uhci.controllers);
+  EXPECT_EQ(merge({}, ehci).controllers, ehci.controllers);
+}
+
 TEST(MachineCommandLine, MistakesEndWithStatusTwo) {
   for (const std::vector<const char*>& words : {std::vector<const char*>{"--nonsense"},
                                                 {"--attach", "printer"},
                                                 {"--xhci", "ports=2"},
+                                                {"--controller", "ohci"},
+                                                {"--controller", "uhci,ports=99"},
                                                 {"--capture", "x"},
                                                 {"--spin-us", "many"},
                                                 {"stray"}}) {
@@ -141,13 +162,13 @@ TEST(MachinePlan, HasSafeDefaultsAndRefusesNonsense) {
   ASSERT_TRUE(plan);
   EXPECT_EQ(plan->name, "vm1");
   EXPECT_EQ(plan->socket_mode, 0600u);
-  EXPECT_THAT(plan->device_socket, HasSubstr("periplex/vm1/xhci.sock"));
+  EXPECT_THAT(function_socket(*plan, "xhci"), HasSubstr("periplex/vm1/xhci.sock"));
+  EXPECT_THAT(plan->controllers, ElementsAre(machine::ControllerDescription{"xhci", machine::Xhci{}}));
   EXPECT_EQ(make_plan({.socket_owner = "0"})->socket_mode, 0660u);
   EXPECT_FALSE(make_plan({.name = "../x"}));
   EXPECT_FALSE(make_plan({.socket_mode = "rw"}));
   EXPECT_FALSE(make_plan({.socket_owner = "nobody-has-this-name"}));
-  EXPECT_FALSE(make_plan({.usb2_ports = 0}));
-  EXPECT_FALSE(make_plan({.usb3_ports = 99}));
+  EXPECT_FALSE(make_plan({.controllers = {{"a", machine::Uhci{}}, {"a", machine::Xhci{}}}}));
   EXPECT_FALSE(make_plan({.log_level = "loud"}));
   EXPECT_FALSE(make_plan({.spin_us = 1'000'000}));
 }

@@ -36,8 +36,7 @@ std::unexpected<SettingsError> wrong(std::string text, std::string advice) {
 bool holds_other_files(const std::string& directory) {
   std::error_code error;
   for (std::filesystem::directory_iterator entry(directory, error), end; entry != end;) {
-    const std::filesystem::path name = entry->path().filename();
-    if (name != kDeviceSocketName && name != kControlSocketName) return true;
+    if (!entry->path().filename().string().ends_with(kSocketSuffix)) return true;
     entry.increment(error);
     if (error) break;
   }
@@ -74,7 +73,7 @@ void Worker::run() {
 }
 
 std::string Worker::ready_line(bool json) const {
-  const auto qemu = control::monitor_arguments(control::Monitor::qemu, plan_.device_socket, kExampleMemory);
+  const auto qemu = control::monitor_arguments(control::Monitor::qemu, machine_->view().controllers, kExampleMemory);
   if (json) {
     return fmt::format(R"({{"ready":true,"machine":{},"qemu":{}}})", control::to_json(machine_->view()),
                        control::arguments_json("qemu", qemu.words, qemu.text));
@@ -125,37 +124,42 @@ std::expected<void, SettingsError> Worker::take_directory(mode_t mode) {
   return {};
 }
 
+std::expected<UniqueFd, SettingsError> Worker::listen(const UnixListenerOptions& options) {
+  auto socket = listen_unix(options);
+  if (!socket) {
+    return wrong(std::move(socket.error()),
+                 "end the other periplex-machine, or choose another --name or --runtime-dir");
+  }
+  sockets_.push_back(options.path);
+  return std::move(*socket);
+}
+
 std::expected<void, SettingsError> Worker::make_machine() {
-  constexpr const char* kAdvice = "end the other periplex-machine, or choose another --name or --runtime-dir";
-  auto device = listen_unix({.path = plan_.device_socket,
-                             .mode = plan_.socket_mode,
-                             .owner = plan_.socket_owner,
-                             .group = plan_.socket_group});
-  if (!device) return wrong(std::move(device.error()), kAdvice);
-  sockets_.push_back(plan_.device_socket);
-  auto control = listen_unix({.path = plan_.control_socket, .mode = 0600, .owner = {}, .group = {}});
-  if (!control) return wrong(std::move(control.error()), kAdvice);
-  sockets_.push_back(plan_.control_socket);
-  machine_ = std::make_unique<machine::Machine>(loop_,
-                                                machine::Machine::Options{.name = plan_.name,
-                                                                          .device_socket = plan_.device_socket,
-                                                                          .control_socket = plan_.control_socket,
-                                                                          .xhci = plan_.xhci},
-                                                std::move(*device));
+  std::vector<machine::ControllerPlan> controllers;
+  for (const machine::ControllerDescription& description : plan_.controllers) {
+    machine::ControllerPlan& controller = controllers.emplace_back(description);
+    for (const std::string& name : machine::function_names(description)) {
+      std::string path = function_socket(plan_, name);
+      auto socket =
+          listen({.path = path, .mode = plan_.socket_mode, .owner = plan_.socket_owner, .group = plan_.socket_group});
+      if (!socket) return std::unexpected(std::move(socket.error()));
+      controller.sockets.push_back({std::move(path), std::move(*socket)});
+    }
+  }
+  auto control = listen({.path = plan_.control_socket, .mode = 0600, .owner = {}, .group = {}});
+  if (!control) return std::unexpected(std::move(control.error()));
+  machine_ = std::make_unique<machine::Machine>(
+      loop_, machine::Machine::Options{.name = plan_.name, .control_socket = plan_.control_socket},
+      std::move(controllers));
   control_ = std::make_unique<control::Server>(loop_, std::move(*control), *machine_);
   return {};
 }
 
 std::expected<void, SettingsError> Worker::attach(const machine::Description& description) {
-  UniqueFd image;
   machine::Description named = description;
-  if (auto* storage = std::get_if<machine::Storage>(&named.options); storage != nullptr && !storage->image.empty()) {
-    auto opened = open_image(storage->image, storage->readonly);
-    if (!opened) return wrong(std::move(opened.error().text), std::move(opened.error().advice));
-    image = std::move(*opened);
-    storage->image = std::filesystem::absolute(storage->image).lexically_normal().string();
-  }
-  const auto attached = machine_->attach(std::move(named), std::move(image));
+  auto files = open_files(named);
+  if (!files) return wrong(std::move(files.error().text), std::move(files.error().advice));
+  const auto attached = machine_->attach(std::move(named), std::move(*files));
   if (!attached) return wrong(attached.error().text, attached.error().advice);
   return {};
 }

@@ -9,6 +9,7 @@
 #include "apps/periplex-machine/settings.hpp"
 #include "control/server.hpp"
 #include "loop/event_loop.hpp"
+#include "loop/unix_listener.hpp"
 #include "machine/machine.hpp"
 
 namespace periplex::apps {
@@ -32,6 +33,8 @@ class Worker {
 
   [[nodiscard]] std::expected<void, SettingsError> make_directory();
   [[nodiscard]] std::expected<void, SettingsError> take_directory(mode_t mode);
+  /// A socket that is removed at the end.
+  [[nodiscard]] std::expected<UniqueFd, SettingsError> listen(const UnixListenerOptions& options);
   [[nodiscard]] std::expected<void, SettingsError> make_machine();
   [[nodiscard]] std::expected<void, SettingsError> attach(const machine::Description& description);
   [[nodiscard]] std::expected<void, SettingsError> start_capture(const std::string& path);

@@ -4,6 +4,7 @@
 #include <chrono>
 #include <fmt/format.h>
 #include <thread>
+#include <vector>
 
 #include "apps/open_file.hpp"
 #include "apps/periplex/completion.hpp"
@@ -81,16 +82,11 @@ Result Commands::operator()(const command::List&) {
 Result Commands::operator()(const command::Attach& attach) {
   auto description = machine::parse_specification(attach.specification);
   if (!description) return failure(std::move(description.error().text), std::move(description.error().advice));
-  UniqueFd image;
-  if (auto* storage = std::get_if<machine::Storage>(&description->options)) {
-    auto opened = open_image(storage->image, storage->readonly);
-    if (!opened) return failure(std::move(opened.error().text), std::move(opened.error().advice));
-    image = std::move(*opened);
-    storage->image = absolute_path(storage->image);
-  }
-  const int fd = image.get();
-  auto answer = ask("POST", "/v1/peripherals", control::to_json(*description),
-                    image ? std::span(&fd, 1) : std::span<const int>());
+  const auto files = open_files(*description);
+  if (!files) return failure(files.error().text, files.error().advice);
+  std::vector<int> descriptors;
+  for (const UniqueFd& file : *files) descriptors.push_back(file.get());
+  auto answer = ask("POST", "/v1/peripherals", control::to_json(*description), descriptors);
   std::string text = answer ? peripheral_line(*answer) : "";
   return shown(std::move(answer), std::move(text));
 }
@@ -134,7 +130,14 @@ Result Commands::operator()(const command::Pointer& pointer) {
   return shown(ask_patiently(input_target(pointer.to, "pointer"), pointer.body));
 }
 
-Result Commands::operator()(const command::Stats&) {
+Result Commands::operator()(const command::Stats& stats) {
+  if (stats.prometheus) {
+    auto metrics = ask("GET", "/v1/metrics");
+    if (!metrics) return std::unexpected(std::move(metrics.error()));
+    std::string json = control::text_json("metrics", *metrics);
+    metrics->erase(metrics->find_last_not_of('\n') + 1);  // one is added when it is shown
+    return Shown{std::move(json), std::move(*metrics), 0};
+  }
   auto answer = ask("GET", "/v1/statistics");
   std::string text = answer ? statistics_table(*answer) : "";
   return shown(std::move(answer), std::move(text));

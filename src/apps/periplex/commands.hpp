@@ -25,7 +25,7 @@ class Commands {
   [[nodiscard]] Result operator()(const command::Type& type);
   [[nodiscard]] Result operator()(const command::Key& key);
   [[nodiscard]] Result operator()(const command::Pointer& pointer);
-  [[nodiscard]] Result operator()(const command::Stats&);
+  [[nodiscard]] Result operator()(const command::Stats& stats);
   [[nodiscard]] Result operator()(const command::CaptureStart& start);
   [[nodiscard]] Result operator()(const command::CaptureStop&);
   [[nodiscard]] Result operator()(const command::Args& args);

@@ -38,7 +38,12 @@ _periplex() {
             COMPREPLY=($(compgen -P "${current%%image=*}image=" -f -- "${current##*image=}")); compopt -o nospace; return
           fi
           compopt -o nospace
-          words="storage,image= keyboard tablet mouse storage,removable=true,image= storage,readonly=true,image=" ;;
+          case $current in
+            *,*)
+              local begun=${current%,*}
+              words="$begun,controller= $begun,id= $begun,speed=full $begun,speed=high $begun,speed=super" ;;
+            *) words="storage,image= keyboard tablet mouse serial sound,playback= storage,removable=true,image= storage,readonly=true,image= storage,transport=uas,image=" ;;
+          esac ;;
         detach/ | eject/ | insert/) words=$(_periplex_ids); [[ $command == eject ]] && words+=" --force" ;;
         insert/* | capture/start) COMPREPLY=($(compgen -f -- "$current")); return ;;
         key/*) words="enter esc tab space backspace delete insert home end page_up page_down up down left right f1 f2 f3 f4 f5 f6 f7 f8 f9 f10 f11 f12 ctrl+alt+delete ctrl+c --to" ;;
@@ -49,6 +54,7 @@ _periplex() {
         capture/) words="start stop" ;;
         args/) words="qemu libvirt cloud-hypervisor" ;;
         args/*) words="--memory" ;;
+        stats/) words="--prometheus --json" ;;
         doctor/) words="--qemu --json" ;;
         completion/) words="bash zsh fish" ;;
       esac ;;
@@ -82,7 +88,8 @@ _periplex() {
     command) _describe command commands ;;
     argument)
       case $line[1] in
-        attach) _values -S , kind 'storage,image=' keyboard tablet mouse || _files ;;
+        attach) _values -s , kind 'storage,image=' keyboard tablet mouse serial 'sound,playback=' controller= id= speed= || _files ;;
+        stats) _arguments '--prometheus[as Prometheus scrapes it]' ;;
         detach) _arguments '1:peripheral:_periplex_ids' ;;
         eject) _arguments '--force[even if the guest has locked it]' '1:disk:_periplex_ids' ;;
         insert) _arguments '1:disk:_periplex_ids' '2:image:_files' ;;
@@ -122,7 +129,9 @@ for line in "list	Show what is plugged in" "attach	Plug a peripheral in" "detach
     set -l pair (string split \t -- $line)
     complete -c periplex -n __fish_use_subcommand -a $pair[1] -d $pair[2]
 end
-complete -c periplex -n "__fish_seen_subcommand_from attach" -a "storage,image= keyboard tablet mouse"
+complete -c periplex -n "__fish_seen_subcommand_from attach" -a "storage,image= keyboard tablet mouse serial sound,playback="
+complete -c periplex -n "__fish_seen_subcommand_from attach" -a "keyboard,controller= tablet,controller= mouse,controller="
+complete -c periplex -n "__fish_seen_subcommand_from stats" -l prometheus -d "As Prometheus scrapes it"
 complete -c periplex -n "__fish_seen_subcommand_from detach eject insert" -a "(__periplex_ids)"
 complete -c periplex -n "__fish_seen_subcommand_from eject" -l force -d "Even if the guest has locked it"
 complete -c periplex -n "__fish_seen_subcommand_from insert start" -F

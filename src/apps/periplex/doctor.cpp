@@ -92,6 +92,27 @@ Finding check_runtime_directory() {
           "set XDG_RUNTIME_DIR to a directory of your own, or start periplex-machine with --runtime-dir DIR"};
 }
 
+void check_client(const ControllerClient& controller, std::vector<Finding>& findings) {
+  if (!controller.connected) {
+    findings.push_back({"client", State::note,
+                        fmt::format("no QEMU or Cloud Hypervisor is connected to {}", controller.name),
+                        "start one with what `periplex args qemu` prints"});
+    return;
+  }
+  findings.push_back({"client", State::ok, fmt::format("a machine's monitor is connected to {}", controller.name)});
+  if (controller.shared_bytes == 0) {
+    findings.push_back(
+        {"memory", State::problem,
+         fmt::format("the machine's RAM is not shared with {}, so no device in it can work", controller.name),
+         "give QEMU -object memory-backend-memfd,id=ram,size=SIZE,share=on -machine memory-backend=ram, "
+         "Cloud Hypervisor --memory size=SIZE,shared=on"});
+    return;
+  }
+  findings.push_back(
+      {"memory", State::ok,
+       fmt::format("{} MiB of the machine's RAM are shared with {}", controller.shared_bytes >> 20, controller.name)});
+}
+
 void check_machine(const Patient& patient, std::vector<Finding>& findings) {
   if (!patient.machine) {
     findings.push_back({"machine", State::problem, patient.no_machine.text, patient.no_machine.advice});
@@ -100,20 +121,7 @@ void check_machine(const Patient& patient, std::vector<Finding>& findings) {
   const std::string& machine = *patient.machine;
   findings.push_back(
       {"machine", State::ok, fmt::format("{} answers at {}", text_member(machine, "name"), patient.control)});
-  if (!flag_member(machine, "client", "connected")) {
-    findings.push_back({"client", State::note, "no QEMU or Cloud Hypervisor is connected to it",
-                        "start one with what `periplex args qemu` prints"});
-    return;
-  }
-  findings.push_back({"client", State::ok, "a machine's monitor is connected to it"});
-  const std::uint64_t shared = number_member(machine, "client", "shared_bytes").value_or(0);
-  if (shared == 0) {
-    findings.push_back({"memory", State::problem, "the machine's RAM is not shared, so no device in it can work",
-                        "give QEMU -object memory-backend-memfd,id=ram,size=SIZE,share=on -machine memory-backend=ram, "
-                        "Cloud Hypervisor --memory size=SIZE,shared=on"});
-    return;
-  }
-  findings.push_back({"memory", State::ok, fmt::format("{} MiB of the machine's RAM are shared", shared >> 20)});
+  for (const ControllerClient& controller : controller_clients(machine)) check_client(controller, findings);
 }
 
 std::string to_json(const std::vector<Finding>& findings, bool healthy) {

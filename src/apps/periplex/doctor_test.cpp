@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "apps/periplex/doctor.hpp"
 
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -18,6 +19,13 @@ Shown examined(std::optional<std::string> machine) {
                   .machine = std::move(machine),
                   .no_machine = {"none", "start it"}})
       .value();
+}
+
+/// What /v1/machine says of a machine with two controllers, the second with `client`.
+std::string machine(std::string_view client) {
+  return fmt::format(R"({{"name":"vm1","controllers":[{{"name":"xhci","client":{{"connected":false}}}},)"
+                     R"({{"name":"ehci","client":{}}}]}})",
+                     client);
 }
 
 TEST(Doctor, ReadsQemuVersions) {
@@ -38,16 +46,16 @@ TEST(Doctor, MissingThingsAreProblemsWithAdvice) {
 }
 
 TEST(Doctor, AMonitorThatIsNotThereYetIsOnlyANote) {
-  const Shown shown = examined(R"({"name":"vm1","client":{"connected":false,"shared_bytes":0}})");
+  const Shown shown = examined(machine(R"({"connected":false,"shared_bytes":0})"));
   EXPECT_THAT(shown.json, HasSubstr(R"("check":"client","state":"note")"));
   EXPECT_THAT(shown.json, Not(HasSubstr(R"("check":"memory")")));
 }
 
 TEST(Doctor, TellsWhetherMemoryIsShared) {
-  EXPECT_THAT(examined(R"({"name":"vm1","client":{"connected":true,"shared_bytes":0}})").json,
+  EXPECT_THAT(examined(machine(R"({"connected":true,"shared_bytes":0})")).json,
               HasSubstr(R"("check":"memory","state":"problem")"));
-  EXPECT_THAT(examined(R"({"name":"vm1","client":{"connected":true,"shared_bytes":1048576}})").text,
-              HasSubstr("1 MiB of the machine's RAM are shared"));
+  EXPECT_THAT(examined(machine(R"({"connected":true,"shared_bytes":1048576})")).text,
+              HasSubstr("1 MiB of the machine's RAM are shared with ehci"));
 }
 
 TEST(Doctor, RunsProgramsAndReadsThem) {

@@ -46,6 +46,7 @@ struct Words {
   std::string text;
   std::vector<std::string> chords;
   bool force = false;
+  bool prometheus = false;
   int x = 0;
   int y = 0;
   std::string button;
@@ -66,8 +67,9 @@ void add_peripheral_commands(CLI::App& app, Words& words, command::Any& chosen) 
   CLI::App* attach = add_command(app, "attach", "Plug a peripheral in", [&] { chosen = command::Attach{words.text}; });
   attach
       ->add_option("SPEC", words.text,
-                   "storage,image=PATH[,id=ID][,readonly=true][,removable=true][,speed=super|high|full], keyboard, "
-                   "tablet or mouse; a comma inside a value is written twice")
+                   "storage,image=PATH[,transport=uas][,readonly=true][,removable=true], keyboard, tablet, mouse, "
+                   "serial[,link=PATH] or sound[,playback=FILE][,capture=FILE], each with [,id=ID][,controller=NAME]"
+                   "[,speed=super|high|full]; a comma inside a value is written twice")
       ->required();
   CLI::App* detach = add_command(app, "detach", "Pull a peripheral, whatever the guest does with it",
                                  [&] { chosen = command::Detach{words.id}; });
@@ -118,7 +120,9 @@ void add_pointer_commands(CLI::App& app, Words& words, command::Any& chosen) {
 }
 
 void add_machine_commands(CLI::App& app, Words& words, command::Any& chosen) {
-  add_command(app, "stats", "Show what has been counted", [&] { chosen = command::Stats{}; });
+  CLI::App* stats =
+      add_command(app, "stats", "Show what has been counted", [&] { chosen = command::Stats{words.prometheus}; });
+  stats->add_flag("--prometheus", words.prometheus, "As Prometheus scrapes it");
   CLI::App* capture = app.add_subcommand("capture", "Write USB traffic to a file that Wireshark opens");
   capture->require_subcommand(1);
   CLI::App* start = add_command(*capture, "start", "Begin; what is typed at a keyboard is in it, too",

@@ -39,7 +39,9 @@ struct Pointer {
   std::string body;
   std::string to;
 };
-struct Stats {};
+struct Stats {
+  bool prometheus = false;
+};
 struct CaptureStart {
   std::string file;
 };

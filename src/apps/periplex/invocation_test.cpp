@@ -39,7 +39,8 @@ TEST(Invocation, EveryCommandIsUnderstood) {
   EXPECT_EQ(parsed<command::Pointer>({"pointer", "by", "-3", "-4"}).body, R"({"dx":-3,"dy":-4})");
   EXPECT_EQ(parsed<command::Pointer>({"pointer", "click", "left"}).body, R"({"click":"left"})");
   EXPECT_EQ(parsed<command::Pointer>({"pointer", "scroll", "-2"}).body, R"({"wheel":-2})");
-  parsed<command::Stats>({"stats"});
+  EXPECT_FALSE(parsed<command::Stats>({"stats"}).prometheus);
+  EXPECT_TRUE(parsed<command::Stats>({"stats", "--prometheus"}).prometheus);
   EXPECT_EQ(parsed<command::CaptureStart>({"capture", "start", "f"}).file, "f");
   parsed<command::CaptureStop>({"capture", "stop"});
   EXPECT_EQ(parsed<command::Args>({"args", "libvirt", "--memory", "4G"}).memory, "4G");
@@ -84,8 +85,9 @@ TEST(Invocation, MistakesEndWithStatusTwo) {
 
 TEST(Completion, KnowsEveryCommandInEveryShell) {
   for (const char* shell : {"bash", "zsh", "fish"}) {
-    for (const char* word : {"list", "attach", "detach", "eject", "insert", "type", "key", "pointer", "stats",
-                             "capture", "args", "doctor", "completion", "version", "--json list"}) {
+    for (const char* word :
+         {"list", "attach", "detach", "eject", "insert", "type", "key", "pointer", "stats", "capture", "args", "doctor",
+          "completion", "version", "--json list", "prometheus", "controller="}) {
       EXPECT_THAT(completion_script(shell), HasSubstr(word)) << shell;
     }
   }

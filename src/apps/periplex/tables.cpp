@@ -33,6 +33,13 @@ bool is_true(const json::value* value) {
   return value != nullptr && value->is_bool() && value->get_bool();
 }
 
+std::optional<std::uint64_t> number(const json::value* value) {
+  if (value == nullptr || !value->is_number()) return std::nullopt;
+  json::error_code error;
+  const auto number = value->to_number<std::uint64_t>(error);
+  return error ? std::nullopt : std::optional(number);
+}
+
 json::array items(const json::value& value, std::string_view name) {
   const json::value* list = member(value, name);
   return list != nullptr && list->is_array() ? list->get_array() : json::array();
@@ -63,14 +70,34 @@ std::string size_text(const json::value* bytes) {
   return fmt::format("{:.4g} {}", size, units[unit]);
 }
 
+/// What programs are to open.
+std::string terminal_name(const json::value& terminal) {
+  const json::value* const link = member(terminal, "link");
+  return plain(link != nullptr ? link : member(terminal, "path"));
+}
+
 /// What only one kind of peripheral has.
 std::string details(const json::value& device) {
   if (plain(member(device, "kind")) == "storage") {
     if (!is_true(member(device, "medium"))) return "no medium";
-    return fmt::format("{} ({}{}{}{})", plain(member(device, "image")), size_text(member(device, "size")),
+    return fmt::format("{} ({}{}{}{}{})", plain(member(device, "image")), size_text(member(device, "size")),
+                       plain(member(device, "transport")) == "uas" ? ", UAS" : "",
                        is_true(member(device, "readonly")) ? ", read-only" : "",
                        is_true(member(device, "removable")) ? ", removable" : "",
                        is_true(member(device, "locked")) ? ", locked" : "");
+  }
+  if (const json::value* terminal = member(device, "terminal")) {
+    const json::value* const link = member(*terminal, "link");
+    return fmt::format("{} ({}{})", terminal_name(*terminal),
+                       link == nullptr ? "" : plain(member(*terminal, "path")) + ", ",
+                       is_true(member(*terminal, "open")) ? "open" : "not open");
+  }
+  if (plain(member(device, "kind")) == "sound") {
+    std::string ends;
+    for (const auto& [name, arrow] : {std::pair("playback", "to "), std::pair("capture", "from ")}) {
+      if (const json::value* end = member(device, name)) ends += (ends.empty() ? "" : ", ") + (arrow + plain(end));
+    }
+    return ends;
   }
   std::string leds;
   for (const json::value& led : items(device, "leds")) leds += (leds.empty() ? "lit: " : ", ") + plain(&led);
@@ -80,17 +107,31 @@ std::string details(const json::value& device) {
 Row row_of(const json::value& device) {
   return {plain(member(device, "id")),
           plain(member(device, "kind")),
+          plain(member(device, "controller")),
           plain(member(device, "port")),
-          plain(member(device, "speed")),
+          plain(member(device, member(device, "port_speed") != nullptr ? "port_speed" : "speed")),
           is_true(member(device, "configured")) ? "in use" : "not in use",
           details(device)};
+}
+
+Row row_of(const json::value& object, std::initializer_list<const char*> names) {
+  Row row;
+  for (const char* name : names) row.push_back(plain(member(object, name)));
+  return row;
+}
+
+/// How many of `first` there are to one of `second`.
+std::string ratio_text(const json::value* first, const json::value* second) {
+  if (first == nullptr || second == nullptr || !first->is_number() || !second->is_number()) return "-";
+  const auto divisor = second->to_number<double>();
+  return divisor > 0 ? fmt::format("{:.1f}", first->to_number<double>() / divisor) : "-";
 }
 
 }  // namespace
 
 std::string peripherals_table(std::string_view text) {
   const json::value answer = parse(text);
-  std::vector<Row> rows{{"ID", "KIND", "PORT", "SPEED", "GUEST", ""}};
+  std::vector<Row> rows{{"ID", "KIND", "CONTROLLER", "PORT", "SPEED", "GUEST", ""}};
   for (const json::value& device : items(answer, "devices")) rows.push_back(row_of(device));
   if (rows.size() == 1) return "Nothing is plugged in.";
   return aligned(rows);
@@ -98,31 +139,37 @@ std::string peripherals_table(std::string_view text) {
 
 std::string peripheral_line(std::string_view text) {
   const json::value device = parse(text);
-  return fmt::format("{} is in port {}", plain(member(device, "id")), plain(member(device, "port")));
+  const json::value* const terminal = member(device, "terminal");
+  return fmt::format("{} is in port {} of {}{}", plain(member(device, "id")), plain(member(device, "port")),
+                     plain(member(device, "controller")),
+                     terminal == nullptr ? "" : "; its other end is " + terminal_name(*terminal));
 }
 
 std::string statistics_table(std::string_view text) {
   const json::value answer = parse(text);
-  std::vector<Row> counters;
-  for (const char* part : {"server", "loop"}) {
-    const json::value* object = member(answer, part);
-    if (object == nullptr || !object->is_object()) continue;
-    for (const json::key_value_pair& counter : object->get_object()) {
-      counters.push_back({fmt::format("{} {}", part, std::string_view(counter.key().data(), counter.key().size())),
-                          plain(&counter.value())});
+  std::vector<Row> controllers{{"CONTROLLER", "CLIENTS", "MESSAGES", "INTERRUPTS", "RECEIVED", "SENT", "MAPPED"}};
+  for (const json::value& controller : items(answer, "controllers")) {
+    controllers.push_back(row_of(controller, {"name", "clients", "messages", "interrupts"}));
+    for (const char* bytes : {"received_bytes", "sent_bytes", "mapped_bytes"}) {
+      controllers.back().push_back(size_text(member(controller, bytes)));
     }
   }
-  std::vector<Row> endpoints{{"ID", "ENDPOINT", "TYPE", "DESCRIPTORS", "TRANSFERS", "BYTES", "ERRORS"}};
+  std::vector<Row> endpoints{{"ID", "ENDPOINT", "TYPE", "PACKETS", "REQUESTS", "PACKETS/REQUEST", "DATA SETS", "BYTES",
+                              "ERRORS", "RESUBMITTED", "CANCELLED", "MISSED"}};
   for (const json::value& device : items(answer, "devices")) {
     for (const json::value& endpoint : items(device, "endpoints")) {
-      Row row{plain(member(device, "id"))};
-      for (const char* name : {"endpoint", "type", "descriptors", "transfers", "bytes", "errors"}) {
-        row.push_back(plain(member(endpoint, name)));
-      }
+      Row row = row_of(endpoint, {"endpoint", "type", "guest_packets", "requests", "data_sets", "bytes", "errors",
+                                  "resubmissions", "cancellations", "missed_intervals"});
+      row.insert(row.begin(), plain(member(device, "id")));
+      row.insert(row.begin() + 5, ratio_text(member(endpoint, "guest_packets"), member(endpoint, "requests")));
       endpoints.push_back(std::move(row));
     }
   }
-  return aligned(counters) + (endpoints.size() > 1 ? "\n\n" + aligned(endpoints) : "");
+  const json::value* loop = member(answer, "loop");
+  return aligned(controllers) +
+         fmt::format("\n\nThe event loop woke up {} times.",
+                     plain(loop == nullptr ? nullptr : member(*loop, "wakeups"))) +
+         (endpoints.size() > 1 ? "\n\n" + aligned(endpoints) : "");
 }
 
 std::string text_member(std::string_view text, std::string_view name) {
@@ -131,20 +178,21 @@ std::string text_member(std::string_view text, std::string_view name) {
   return found != nullptr && found->is_string() ? plain(found) : std::string();
 }
 
-std::optional<std::uint64_t> number_member(std::string_view text, std::string_view name, std::string_view inner) {
+std::optional<std::uint64_t> number_member(std::string_view text, std::string_view name) {
   const json::value value = parse(text);
-  const json::value* found = member(value, name);
-  if (found != nullptr && !inner.empty()) found = member(*found, inner);
-  if (found == nullptr || !found->is_number()) return std::nullopt;
-  json::error_code error;
-  const auto number = found->to_number<std::uint64_t>(error);
-  return error ? std::nullopt : std::optional(number);
+  return number(member(value, name));
 }
 
-bool flag_member(std::string_view text, std::string_view name, std::string_view inner) {
-  const json::value value = parse(text);
-  const json::value* found = member(value, name);
-  return found != nullptr && is_true(member(*found, inner));
+std::vector<ControllerClient> controller_clients(std::string_view text) {
+  std::vector<ControllerClient> clients;
+  for (const json::value& controller : items(parse(text), "controllers")) {
+    const json::value* client = member(controller, "client");
+    if (client == nullptr) continue;
+    clients.push_back({.name = plain(member(controller, "name")),
+                       .connected = is_true(member(*client, "connected")),
+                       .shared_bytes = number(member(*client, "shared_bytes")).value_or(0)});
+  }
+  return clients;
 }
 
 }  // namespace periplex::apps

@@ -5,6 +5,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 /// The control API's answers, read and made readable. Boost.JSON stays behind this.
 namespace periplex::apps {
@@ -18,10 +19,14 @@ namespace periplex::apps {
 
 /// The text at member `name` of an object; empty if there is none.
 [[nodiscard]] std::string text_member(std::string_view json, std::string_view name);
-/// The number at member `name`, or at member `inner` of the object there.
-[[nodiscard]] std::optional<std::uint64_t> number_member(std::string_view json, std::string_view name,
-                                                         std::string_view inner = {});
-/// Whether member `inner` of the object at member `name` is true.
-[[nodiscard]] bool flag_member(std::string_view json, std::string_view name, std::string_view inner);
+[[nodiscard]] std::optional<std::uint64_t> number_member(std::string_view json, std::string_view name);
+
+/// Who uses a controller, of /v1/machine.
+struct ControllerClient {
+  std::string name;
+  bool connected = false;
+  std::uint64_t shared_bytes = 0;
+};
+[[nodiscard]] std::vector<ControllerClient> controller_clients(std::string_view json);
 
 }  // namespace periplex::apps

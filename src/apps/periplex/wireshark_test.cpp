@@ -38,15 +38,21 @@ void write_sample(const std::string& path) {
   usb::Transfer descriptor(owner, usb::TransferId(1), usb::EndpointAddress(0), usb::Direction::in,
                            usb::TransferData::room(18));
   descriptor.setup = usb::SetupPacket{.request_type = 0x80, .request = 6, .value = 0x0100, .index = 0, .length = 18};
-  const usb::DeviceLabel device{.bus = 2, .number = 5, .data_endpoints = usb::TransferType::bulk};
-  capture.on_submitted(device, descriptor);
+  const usb::DeviceLabel device{.bus = 2, .number = 5};
+  capture.on_submitted(device, usb::TransferType::control, descriptor);
   descriptor.data.write(0, ByteWriter().u8(18).u8(1).le16(0x0200).le32(0).le16(0x1209).le16(4).zeros(6).view());
   time.advance(std::chrono::microseconds(250));
-  capture.on_completed(device, descriptor, {usb::Status::ok, 18});
+  capture.on_completed(device, usb::TransferType::control, descriptor, {usb::Status::ok, 18});
   const usb::Transfer stalled(owner, usb::TransferId(2), usb::EndpointAddress(0x02), usb::Direction::out,
                               usb::TransferData::owned(Bytes(31)));
-  capture.on_submitted(device, stalled);
-  capture.on_completed(device, stalled, {usb::Status::stall, 0});
+  capture.on_submitted(device, usb::TransferType::bulk, stalled);
+  capture.on_completed(device, usb::TransferType::bulk, stalled, {usb::Status::stall, 0});
+  usb::Transfer sound(owner, usb::TransferId(3), usb::EndpointAddress(0x81), usb::Direction::in,
+                      usb::TransferData::room(392));
+  sound.packets = {{.offset = 0, .length = 196}, {.offset = 196, .length = 196}};
+  capture.on_submitted(device, usb::TransferType::isochronous, sound);
+  for (usb::IsochronousPacket& packet : sound.packets) packet.actual = 192;
+  capture.on_completed(device, usb::TransferType::isochronous, sound, {usb::Status::ok, 384});
 }
 
 TEST(Wireshark, OpensACaptureAndReadsItsPackets) {
@@ -81,7 +87,9 @@ TEST(Wireshark, OpensACaptureAndReadsItsPackets) {
             "'S'\t0x02\t0x80\t2\t5\t-115\t\t1700000000.000000000\n"
             "'C'\t0x02\t0x80\t2\t5\t0\t0x1209\t1700000000.000250000\n"
             "'S'\t0x03\t0x02\t2\t5\t-115\t\t1700000000.000250000\n"
-            "'C'\t0x03\t0x02\t2\t5\t-32\t\t1700000000.000250000\n");
+            "'C'\t0x03\t0x02\t2\t5\t-32\t\t1700000000.000250000\n"
+            "'S'\t0x00\t0x81\t2\t5\t-115\t\t1700000000.000250000\n"
+            "'C'\t0x00\t0x81\t2\t5\t0\t\t1700000000.000250000\n");
 }
 
 }  // namespace

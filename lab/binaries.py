@@ -45,6 +45,19 @@ def add_programs(archive: Archive, package: str, names: tuple[str, ...],
             archive.file(f"usr/lib/x86_64-linux-gnu/{library.name}", library.read_bytes(), 0o755)
 
 
+def run_private(root: Path, program: str, *arguments: str) -> bytes:
+    """Runs a program of unpacked packages here, with their loader and libraries; what it printed."""
+    loader = next((root / path for path in _LOADER if (root / path).exists()), None)
+    if loader is None:
+        raise PackageError(f"the packages under {root} brought no dynamic loader")
+    path = ":".join(str(root / directory) for directory in _LIB)
+    done = subprocess.run([loader, "--library-path", path, root / program, *arguments], capture_output=True,
+                          check=False)
+    if done.returncode != 0:
+        raise PackageError(f"{program} {' '.join(arguments)} failed:\n{done.stderr.decode(errors='replace')}")
+    return done.stdout
+
+
 def _libraries(root: Path, loader: Path, program: Path) -> list[Path]:
     """What the loader of the unpacked packages would load for `program`."""
     path = ":".join(str(root / directory) for directory in _LIB)

@@ -11,9 +11,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from lab import initramfs
+from lab.binaries import run_private
 from lab.kernel import debian_kernel
+from lab.packages import Suites
 from lab.qemu import find_ovmf
 
+# What GRUB needs to read a file from a stick and to say so on the serial line.
+GRUB_MODULES = ("serial", "terminal", "uhci", "ehci", "usbms", "fat", "ls", "cat", "echo", "hashsum", "gcry_sha256")
 KERNEL_LINE = "console=ttyS0 panic=-1 tsc=reliable cryptomgr.notests raid=noautodetect"
 
 
@@ -46,6 +50,42 @@ def ovmf(scratch: Path) -> Boot:
     shutil.copy(firmware.variables, variables)
     return Boot(["-drive", f"if=pflash,format=raw,unit=0,readonly=on,file={firmware.code}",
                  "-drive", f"if=pflash,format=raw,unit=1,file={variables}"])
+
+
+def u_boot() -> Boot:
+    """U-Boot for QEMU's PC, in place of a BIOS; a key takes it to its prompt `=> `. It has a driver for EHCI."""
+    return Boot(["-bios", str(_u_boot_files() / "usr/lib/u-boot/qemu-x86/u-boot.rom")])
+
+
+def grub(scratch: Path, script: str) -> Boot:
+    """GRUB with drivers for UHCI and EHCI, from a disk that is not behind them; it runs `script`."""
+    root = _grub_files()
+    modules = root / "usr/lib/grub/i386-pc"
+    core, disk, early = scratch / "core.img", scratch / "grub.img", scratch / "grub.cfg"
+    early.write_text(script)
+    run_private(root, "usr/bin/grub-mkimage", "-O", "i386-pc", "-d", str(modules), "-c", str(early), "-p", "/",
+                "-o", str(core), *GRUB_MODULES)
+    disk.write_bytes(((modules / "boot.img").read_bytes() + core.read_bytes()).ljust(1 << 20, b"\0"))
+    return Boot(["-drive", f"if=none,id=grub,format=raw,file={disk}",
+                 "-device", "ide-hd,drive=grub,bus=ide.0,bootindex=0"])
+
+
+def prepare() -> None:
+    """Fetches and makes what the functions above need, so that no test's deadline pays for it."""
+    for contents in initramfs.ALL:
+        linux(contents)
+    find_ovmf()
+    _u_boot_files()
+    _grub_files()
+
+
+def _u_boot_files() -> Path:
+    return Suites("bookworm").unpack(["u-boot-qemu"], wanted=lambda package: package == "u-boot-qemu")
+
+
+def _grub_files() -> Path:
+    return Suites("bookworm").unpack(["grub-common", "grub-pc-bin"],
+                                     wanted=lambda package: package.startswith(("grub-", "lib")))
 
 
 def accelerator() -> list[str]:

@@ -8,6 +8,7 @@ The transcript stays in the log directory when the block ends by an exception.
 
 from __future__ import annotations
 
+import base64
 import os
 import shlex
 import socket
@@ -157,6 +158,13 @@ class Guest:
         if status != 0:
             raise CommandFailed(f"{self.name}: {data.decode(errors='replace')}")
         return data
+
+    def write_file(self, path: str, data: bytes) -> None:
+        """Makes a file of the guest, of some hundred KiB at most: the guest's shell reads it byte by byte."""
+        self.check(f": >{shlex.quote(path)}")
+        for start in range(0, len(data), 1 << 16):
+            encoded = base64.b64encode(data[start:start + (1 << 16)]).decode()
+            self.check(f"base64 -d >>{shlex.quote(path)} <<END\n{encoded}\nEND")
 
     def until(self, script: str, timeout: float = 20.0, pause: float = 0.1) -> str:
         """Repeats a script until it succeeds; its output then."""

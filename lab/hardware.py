@@ -12,15 +12,20 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from lab.controller import Controller, default_controller
 from lab.guest import Guest
 
 POINTER_RANGE = 32767  # absolute positions are 0 … POINTER_RANGE on both axes
 
 
 class UsbHardware(abc.ABC):
-    """One xHCI controller. Enter it, start a guest with `arguments()`, `connect()` that guest."""
+    """One controller. Enter it, start a guest with `arguments()`, `connect()` that guest.
+
+    Where a call takes a `speed` (`full`, `high`, `super`), None means what a device of that kind has by nature.
+    """
 
     name: str
+    controller: Controller
 
     def __enter__(self) -> Self:
         return self
@@ -37,13 +42,26 @@ class UsbHardware(abc.ABC):
         """Tells the hardware which guest it is in; before any call below."""
 
     @abc.abstractmethod
-    def attach_storage(self, identifier: str, image: Path, *, readonly: bool = False,
-                       removable: bool = False) -> None:
+    def attach_storage(self, identifier: str, image: Path, *, readonly: bool = False, removable: bool = False,
+                       uas: bool = False, speed: str | None = None) -> None:
         """Plugs a disk with a raw image; may come before the guest starts."""
 
     @abc.abstractmethod
-    def attach(self, kind: str, identifier: str) -> None:
+    def attach(self, kind: str, identifier: str, *, speed: str | None = None) -> None:
         """Plugs a `keyboard`, `tablet` or `mouse`; may come before the guest starts."""
+
+    @abc.abstractmethod
+    def attach_serial(self, identifier: str) -> None:
+        """Plugs a serial port, whose other end is `terminal`; may come before the guest starts."""
+
+    @abc.abstractmethod
+    def terminal(self, identifier: str) -> Path:
+        """The pseudo-terminal behind a serial port."""
+
+    @abc.abstractmethod
+    def attach_sound(self, identifier: str, *, playback: Path | None = None, capture: Path | None = None,
+                     speed: str | None = None) -> None:
+        """Plugs a sound card that plays into one WAV file and records from another; before the guest starts."""
 
     @abc.abstractmethod
     def detach(self, identifier: str) -> None:
@@ -69,8 +87,12 @@ class UsbHardware(abc.ABC):
     def leds(self, identifier: str) -> set[str]:
         """Which of num_lock, caps_lock, scroll_lock the guest has lit."""
 
+    @abc.abstractmethod
+    def counters(self, identifier: str) -> dict[str, dict[str, int]]:
+        """What each endpoint of a device has done, by its address: `{"0x02": {"requests": 4, …}, …}`."""
 
-def chosen(name: str = "vm1") -> UsbHardware:
+
+def chosen(name: str = "vm1", controller: Controller | None = None) -> UsbHardware:
     """The hardware that PERIPLEX_HARDWARE names: `periplex` (the default) or the peer, `qemu`."""
     from lab.periplex_hardware import PeriplexHardware  # pylint: disable=import-outside-toplevel
     from lab.qemu_hardware import QemuHardware  # pylint: disable=import-outside-toplevel
@@ -78,4 +100,4 @@ def chosen(name: str = "vm1") -> UsbHardware:
     choice = os.environ.get("PERIPLEX_HARDWARE", "periplex")
     if choice not in kinds:
         raise ValueError(f"PERIPLEX_HARDWARE is {choice!r}; it must be one of {', '.join(kinds)}")
-    return kinds[choice](name)
+    return kinds[choice](name, controller or default_controller())

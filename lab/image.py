@@ -5,9 +5,9 @@ from __future__ import annotations
 
 import hashlib
 import random
-import subprocess
 from pathlib import Path
 
+from lab.binaries import run_private
 from lab.packages import Suites
 
 MIB = 1 << 20
@@ -40,9 +40,4 @@ def read_ext4(image: Path, offset: int, name: str) -> bytes:
     """A file out of an ext4 file system that starts `offset` bytes into `image`."""
     root = Suites("bookworm").unpack(["e2fsprogs"], wanted=lambda p: p in ("e2fsprogs", "zlib1g")
                                      or p.startswith("lib"))
-    libraries = f"{root}/lib/x86_64-linux-gnu:{root}/usr/lib/x86_64-linux-gnu"
-    done = subprocess.run(
-        [f"{root}/lib64/ld-linux-x86-64.so.2", "--library-path", libraries,
-         f"{root}/sbin/debugfs", "-R", f"cat {name}", f"{image}?offset={offset}"],
-        capture_output=True, check=True)
-    return done.stdout
+    return run_private(root, "sbin/debugfs", "-R", f"cat {name}", f"{image}?offset={offset}")

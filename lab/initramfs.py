@@ -13,8 +13,9 @@ from lab.kernel import Kernel
 AGENT = Path(__file__).with_name("guest_init.sh")
 
 CHANNEL_MODULES = ["virtio_pci", "virtio_console"]
-USB_MODULES = ["xhci_pci", "usb_storage", "uas", "sd_mod", "sr_mod", "sg", "usbhid", "hid_generic",
-               "evdev"]
+# ehci_pci before uhci_hcd: Linux complains about the other order.
+USB_MODULES = ["xhci_pci", "ehci_pci", "uhci_hcd", "usb_storage", "uas", "sd_mod", "sr_mod", "sg",
+               "usbhid", "hid_generic", "evdev"]
 # crc32c_generic: what ext4 asks for by the alias "crc32c".
 FILE_SYSTEM_MODULES = ["crc32c_generic", "ext4", "vfat", "nls_cp437", "nls_ascii"]
 
@@ -24,8 +25,9 @@ STORAGE_PROGRAMS = {
     "eject": ("eject",),
     "fdisk": ("sfdisk",),
     "sg3-utils": ("sg_raw", "sg_inq", "sg_readcap", "sg_sync", "sg_start", "sg_turs",
-                  "sg_requests", "sg_modes"),
+                  "sg_requests", "sg_modes", "sg_reset"),
 }
+SOUND_PROGRAMS = {"alsa-utils": ("aplay", "arecord")}
 
 # usb-storage waits a second before it looks at a disk, for sticks that need it; ours do not.
 _OPTIONS = {"usb-storage.ko": "delay_use=0"}
@@ -41,6 +43,9 @@ class Contents:
 
 BASIC = Contents()
 STORAGE = Contents(programs=tuple(STORAGE_PROGRAMS.items()))
+SOUND = Contents((*USB_MODULES, "snd_usb_audio"), tuple(SOUND_PROGRAMS.items()))
+SERIAL = Contents((*USB_MODULES, "cdc_acm", "ftdi_sio"))  # ours, and that of QEMU's usb-serial
+ALL = (BASIC, STORAGE, SOUND, SERIAL)
 
 
 def build(kernel: Kernel, contents: Contents = BASIC) -> Path:

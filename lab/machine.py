@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import shutil
@@ -47,7 +48,7 @@ class PeriplexMachine:
                    *self._arguments]
         self._child = process.start(command, self.log)
         try:
-            self._wait_for_sockets(20.0)
+            self._wait_for_control(20.0)
         except BaseException:
             self._end()
             raise
@@ -58,11 +59,6 @@ class PeriplexMachine:
         if kind is not None and self.said():
             print(f"--- periplex-machine {self.name}:\n{self.said()}")
         self._end()
-
-    @property
-    def socket(self) -> Path:
-        """Where QEMU connects."""
-        return self.directory / "xhci.sock"
 
     @property
     def control(self) -> Path:
@@ -83,9 +79,9 @@ class PeriplexMachine:
         return self.log.read_text(errors="replace") if self.log.exists() else ""
 
     def qemu_arguments(self) -> list[str]:
-        """What QEMU needs beside shared memory."""
-        device = {"driver": "vfio-user-pci", "socket": {"type": "unix", "path": str(self.socket)}}
-        return ["-device", json.dumps(device)]
+        """What QEMU needs beside shared memory, as `periplex args` says it: a `-device` for each PCI function."""
+        words = self.json("args", "qemu")["arguments"]
+        return [word for flag, value in itertools.pairwise(words) if flag == "-device" for word in (flag, value)]
 
     def cli(self, *words: str, timeout: float = 60.0) -> str:
         """Runs `periplex --control … WORDS`; its output."""
@@ -101,25 +97,21 @@ class PeriplexMachine:
         """Runs `periplex --json WORDS`; the value it printed."""
         return json.loads(self.cli("--json", *words))
 
-    def _wait_for_sockets(self, timeout: float) -> None:
+    def _wait_for_control(self, timeout: float) -> None:
+        """Returns when the worker listens; the controllers' sockets are there by then."""
         deadline = time.monotonic() + timeout
-        while not (_is_socket(self.socket) and _is_listening(self.control)):
+        while not _is_listening(self.control):
             if self._child.poll() is not None:
                 raise MachineError(f"periplex-machine ended with status {self._child.returncode}:\n"
                                    f"{self.said()}")
             if time.monotonic() > deadline:
-                raise MachineError(f"no sockets in {self.directory} after {timeout:g} s:\n"
+                raise MachineError(f"no control socket in {self.directory} after {timeout:g} s:\n"
                                    f"{self.said()}")
             time.sleep(0.01)
 
     def _end(self) -> None:
         process.stop(self._child, patience=3.0)
         shutil.rmtree(self.directory, ignore_errors=True)
-
-
-def _is_socket(path: Path) -> bool:
-    """Existence only: one client may connect to it, and that is QEMU."""
-    return path.is_socket()
 
 
 def _is_listening(path: Path) -> bool:

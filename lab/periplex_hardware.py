@@ -8,6 +8,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+from lab.controller import XHCI, Controller
 from lab.hardware import UsbHardware
 from lab.machine import MachineError, PeriplexMachine
 
@@ -15,10 +16,11 @@ from lab.machine import MachineError, PeriplexMachine
 class PeriplexHardware(UsbHardware):
     """A controller in `periplex-machine`; every call below goes through the `periplex` client."""
 
-    def __init__(self, name: str = "vm1", arguments: Sequence[str] = ()) -> None:
+    def __init__(self, name: str = "vm1", controller: Controller = XHCI, arguments: Sequence[str] = ()) -> None:
         """`arguments` go to periplex-machine."""
         self.name = name
-        self.machine = PeriplexMachine(name, arguments)
+        self.controller = controller
+        self.machine = PeriplexMachine(name, ["--controller", controller.name, *arguments])
 
     def __enter__(self) -> Self:
         self.machine.__enter__()
@@ -35,14 +37,23 @@ class PeriplexHardware(UsbHardware):
     def arguments(self) -> list[str]:
         return self.machine.qemu_arguments()
 
-    def attach_storage(self, identifier: str, image: Path, *, readonly: bool = False,
-                       removable: bool = False) -> None:
-        options = "".join([",readonly=true" if readonly else "",
-                           ",removable=true" if removable else ""])
-        self.machine.cli("attach", f"storage,id={identifier},image={image}{options}")
+    def attach_storage(self, identifier: str, image: Path, *, readonly: bool = False, removable: bool = False,
+                       uas: bool = False, speed: str | None = None) -> None:
+        self._attach("storage", id=identifier, image=image, readonly="true" if readonly else None,
+                     removable="true" if removable else None, transport="uas" if uas else None, speed=speed)
 
-    def attach(self, kind: str, identifier: str) -> None:
-        self.machine.cli("attach", f"{kind},id={identifier}")
+    def attach(self, kind: str, identifier: str, *, speed: str | None = None) -> None:
+        self._attach(kind, id=identifier, speed=speed)
+
+    def attach_serial(self, identifier: str) -> None:
+        self._attach("serial", id=identifier)
+
+    def terminal(self, identifier: str) -> Path:
+        return Path(self.device(identifier)["terminal"]["path"])
+
+    def attach_sound(self, identifier: str, *, playback: Path | None = None, capture: Path | None = None,
+                     speed: str | None = None) -> None:
+        self._attach("sound", id=identifier, playback=playback, capture=capture, speed=speed)
 
     def detach(self, identifier: str) -> None:
         self.machine.cli("detach", identifier)
@@ -68,3 +79,13 @@ class PeriplexHardware(UsbHardware):
             if device["id"] == identifier:
                 return device
         raise MachineError(f"`periplex list` shows no device {identifier}")
+
+    def counters(self, identifier: str) -> dict[str, dict[str, int]]:
+        for device in self.machine.json("stats")["devices"]:
+            if device["id"] == identifier:
+                return {endpoint.pop("endpoint"): endpoint for endpoint in device["endpoints"]}
+        raise MachineError(f"`periplex stats` shows no device {identifier}")
+
+    def _attach(self, kind: str, **settings: object) -> None:
+        words = [f"{key}={value}" for key, value in settings.items() if value is not None]
+        self.machine.cli("attach", ",".join([kind, *words]))

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`UsbHardware` of QEMU itself: qemu-xhci with usb-storage, usb-kbd, usb-tablet, usb-mouse."""
+"""`UsbHardware` of QEMU itself: its own controllers with usb-storage, usb-uas, usb-kbd, usb-audio and the like."""
 
 from __future__ import annotations
 
@@ -8,22 +8,33 @@ import time
 from pathlib import Path
 from typing import Any
 
+from lab.controller import EHCI, UHCI, XHCI, Controller
 from lab.guest import Guest
 from lab.hardware import UsbHardware
 from lab.keyboard import US_KEYS
 
 _DRIVERS = {"keyboard": "usb-kbd", "tablet": "usb-tablet", "mouse": "usb-mouse"}
+_CONTROLLERS: dict[str, list[dict[str, Any]]] = {
+    XHCI.name: [{"driver": "qemu-xhci", "id": "usb", "p2": 8, "p3": 8}],
+    UHCI.name: [{"driver": "piix3-usb-uhci", "id": "usb"}],
+    # As in an ICH9: three companions with two ports each, in the slot of the EHCI.
+    EHCI.name: [{"driver": "ich9-usb-ehci1", "id": "usb", "addr": "1d.7", "multifunction": True},
+                *({"driver": f"ich9-usb-uhci{n + 1}", "masterbus": "usb.0", "firstport": 2 * n, "addr": f"1d.{n}",
+                   "multifunction": True} for n in range(3))]}
 
 
 class QemuHardware(UsbHardware):
     """The peer we compare with. Devices plugged before `connect` go on the command line."""
 
-    def __init__(self, name: str = "vm1") -> None:
+    def __init__(self, name: str = "vm1", controller: Controller = XHCI) -> None:
         """`name` only labels it."""
         self.name = name
+        self.controller = controller
         self._guest: Guest | None = None
-        self._cold: list[str] = ["-device", "qemu-xhci,id=xhci,p2=8,p3=8"]
+        self._cold: list[str] = []
         self._media: set[str] = set()
+        for function in _CONTROLLERS[controller.name]:
+            self._cold += ["-device", json.dumps(function)]
 
     def arguments(self) -> list[str]:
         return self._cold
@@ -31,8 +42,9 @@ class QemuHardware(UsbHardware):
     def connect(self, guest: Guest) -> None:
         self._guest = guest
 
-    def attach_storage(self, identifier: str, image: Path, *, readonly: bool = False,
-                       removable: bool = False) -> None:
+    def attach_storage(self, identifier: str, image: Path, *, readonly: bool = False, removable: bool = False,
+                       uas: bool = False, speed: str | None = None) -> None:
+        self._only_by_nature(speed, self.controller.speed)
         node = {"driver": "raw", "node-name": f"{identifier}-medium", "read-only": readonly,
                 "file": {"driver": "file", "filename": str(image)}}
         self._media.add(identifier)
@@ -40,11 +52,41 @@ class QemuHardware(UsbHardware):
             self._cold += ["-blockdev", json.dumps(node)]
         else:
             self._guest.qmp.execute("blockdev-add", node)
-        self._plug({"driver": "usb-storage", "id": identifier, "bus": "xhci.0",
-                    "drive": node["node-name"], "removable": removable})
+        if uas:
+            # The device goes into the port only when its unit is there.
+            self._plug({"driver": "usb-uas", "id": identifier, "attached": self._guest is None})
+            self._plug({"driver": "scsi-hd", "id": f"{identifier}-unit", "bus": f"{identifier}.0",
+                        "drive": node["node-name"], "removable": removable})
+            if self._guest is not None:
+                self._guest.qmp.execute("qom-set", {"path": f"/machine/peripheral/{identifier}",
+                                                    "property": "attached", "value": True})
+        else:
+            self._plug({"driver": "usb-storage", "id": identifier, "drive": node["node-name"],
+                        "removable": removable})
 
-    def attach(self, kind: str, identifier: str) -> None:
-        self._plug({"driver": _DRIVERS[kind], "id": identifier, "bus": "xhci.0"})
+    def attach(self, kind: str, identifier: str, *, speed: str | None = None) -> None:
+        # Left to itself, QEMU's are full-speed devices behind UHCI and high-speed ones elsewhere.
+        slow = {"usb_version": 1} if speed == "full" or (speed is None and self.controller != XHCI) else {}
+        self._plug({"driver": _DRIVERS[kind], "id": identifier, **slow})
+
+    def attach_serial(self, identifier: str) -> None:
+        self._cold += ["-chardev", f"pty,id={identifier}-pty"]
+        self._plug({"driver": "usb-serial", "id": identifier, "chardev": f"{identifier}-pty",
+                    "always-plugged": True})
+
+    def terminal(self, identifier: str) -> Path:
+        for line in self._running.qmp.execute("query-chardev"):
+            if line["label"] == f"{identifier}-pty":
+                return Path(line["filename"].removeprefix("pty:"))
+        raise KeyError(identifier)
+
+    def attach_sound(self, identifier: str, *, playback: Path | None = None, capture: Path | None = None,
+                     speed: str | None = None) -> None:
+        if capture is not None:
+            raise NotImplementedError("usb-audio of QEMU does not record")
+        self._only_by_nature(speed, "full")
+        self._cold += ["-audiodev", f"wav,id={identifier}-wav,path={playback},out.frequency=48000"]
+        self._plug({"driver": "usb-audio", "id": identifier, "audiodev": f"{identifier}-wav"})
 
     def detach(self, identifier: str) -> None:
         self._running.qmp.device_del(identifier)
@@ -76,12 +118,21 @@ class QemuHardware(UsbHardware):
     def leds(self, identifier: str) -> set[str]:
         raise NotImplementedError("QEMU does not tell what its USB keyboard's LEDs show")
 
+    def counters(self, identifier: str) -> dict[str, dict[str, int]]:
+        raise NotImplementedError("QEMU counts nothing")
+
     @property
     def _running(self) -> Guest:
         assert self._guest is not None, "connect() the guest first"
         return self._guest
 
+    @staticmethod
+    def _only_by_nature(speed: str | None, natural: str) -> None:
+        if speed not in (None, natural):
+            raise NotImplementedError(f"this device of QEMU is {natural}-speed here, and no other")
+
     def _plug(self, properties: dict[str, Any]) -> None:
+        properties = {"bus": "usb.0"} | properties
         if self._guest is None:
             self._cold += ["-device", json.dumps(properties)]
         else:

@@ -15,8 +15,7 @@ from scripts.steps import Count
 def prepare(log: Log) -> Count:
     """Fetches QEMU, firmware, kernel and programs into the lab's cache, so that no test's deadline pays for it."""
     log.run([sys.executable, "-m", "lab.qemu", "--prepare"])
-    log.run([sys.executable, "-c", "from lab import boot, initramfs\n"
-             "for contents in (initramfs.BASIC, initramfs.STORAGE): boot.linux(contents)"])
+    log.run([sys.executable, "-c", "from lab import boot; boot.prepare()"])
     return Count()
 
 

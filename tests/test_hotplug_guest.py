@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """Devices that come and go, drivers that let go and come back, machines that restart."""
 
-from lab import image, initramfs, usb_view
-from lab.case import GuestCase, count
+from lab import image, usb_view
+from lab.case import GuestCase, count, essential
+from lab.controller import EHCI, UHCI
+from lab.guest import Guest
 from lab.image import MIB
 
 SIZE = 8 * MIB
@@ -11,6 +13,7 @@ SIZE = 8 * MIB
 class HotPlug(GuestCase):
     """Plugging and pulling, with and without I/O in flight."""
 
+    @essential
     def test_a_disk_is_plugged_and_pulled_many_times(self) -> None:
         disk = image.filled(self.scratch / "disk.img", SIZE)
         expected = image.sha256(disk)
@@ -26,6 +29,7 @@ class HotPlug(GuestCase):
                 usb_view.wait_no_disk(guest)
         self.assert_healthy(guest)
 
+    @essential
     def test_a_disk_is_pulled_while_it_is_read_and_written(self) -> None:
         disk = image.filled(self.scratch / "disk.img", SIZE)
         hardware = self.hardware()
@@ -57,14 +61,15 @@ class HotPlug(GuestCase):
         guest = self.boot(hardware)
         for turn in range(count(3, 20)):
             with self.subTest(turn=turn):
-                hardware.attach("keyboard", "kbd")
+                kinds = ("keyboard", "mouse", "tablet")[:self.controller.ports - 1]
+                for kind in kinds:
+                    hardware.attach(kind, kind)
                 hardware.attach_storage("disk", disk)
-                hardware.attach("tablet", "tab")
-                guest.until("[ $(ls -d /sys/bus/usb/devices/[0-9]*-[0-9] | wc -l) = 3 ]")
+                usb_view.wait_devices(guest, len(kinds) + 1)
                 usb_view.wait_disk(guest, SIZE)
-                for identifier in ("disk", "kbd", "tab"):
+                for identifier in ("disk", *kinds):
                     hardware.detach(identifier)
-                guest.until("! ls -d /sys/bus/usb/devices/[0-9]*-[0-9] 2>/dev/null")
+                usb_view.wait_devices(guest, 0)
         self.assert_healthy(guest)
 
 
@@ -78,39 +83,43 @@ class Restart(GuestCase):
         self.usb = self.hardware()
         self.usb.attach_storage("disk", self.disk)
 
+    @essential
     def test_the_driver_is_unbound_and_bound_with_io_in_between(self) -> None:
         guest = self.boot(self.usb)
-        address = usb_view.controller(guest)
+        functions = usb_view.functions(guest)
         for turn in range(count(3, 20)):
             with self.subTest(turn=turn):
                 self._read_all(guest)
-                guest.check(f"echo {address} >/sys/bus/pci/drivers/xhci_hcd/unbind", 60)
+                self._each(guest, functions, "unbind")
                 usb_view.wait_no_disk(guest)
-                guest.check(f"echo {address} >/sys/bus/pci/drivers/xhci_hcd/bind", 60)
+                self._each(guest, functions, "bind")
         self._read_all(guest)
         self.assert_healthy(guest)
 
+    @essential
     def test_the_driver_is_unbound_during_io(self) -> None:
         guest = self.boot(self.usb)
-        address = usb_view.controller(guest)
+        functions = usb_view.functions(guest)
         for turn in range(count(3, 20)):
             with self.subTest(turn=turn):
                 name = usb_view.wait_disk(guest, SIZE)
                 guest.check(f"(while dd if=/dev/{name} of=/dev/null bs=64k iflag=direct "
                             "2>/dev/null; do :; done) & sleep 0.2")
-                guest.check(f"echo {address} >/sys/bus/pci/drivers/xhci_hcd/unbind", 90)
-                guest.check(f"echo {address} >/sys/bus/pci/drivers/xhci_hcd/bind", 60)
+                self._each(guest, functions, "unbind")
+                self._each(guest, functions, "bind")
         self._read_all(guest)
 
     def test_the_pci_function_is_reset_between_two_drivers(self) -> None:
         guest = self.boot(self.usb)
-        address = usb_view.controller(guest)
+        functions = usb_view.functions(guest)
         self._read_all(guest)
-        guest.check(f"echo {address} >/sys/bus/pci/drivers/xhci_hcd/unbind", 60)
-        guest.check(f"""
-            cd /sys/bus/pci/devices/{address}
-            if [ -e reset ]; then echo 1 >reset; else echo "no way to reset"; fi
-            echo 1 >remove; echo 1 >/sys/bus/pci/rescan""", 60)
+        self._each(guest, functions, "unbind")
+        for function in functions:
+            guest.check(f"""
+                cd /sys/bus/pci/devices/{function.address}
+                if [ -e reset ]; then echo 1 >reset; else echo "no way to reset"; fi
+                echo 1 >remove""", 60)
+        guest.check("echo 1 >/sys/bus/pci/rescan", 60)
         self._read_all(guest)
         self.assert_healthy(guest)
 
@@ -123,6 +132,7 @@ class Restart(GuestCase):
         self._read_all(guest)
         self.assert_healthy(guest)
 
+    @essential
     def test_the_reset_button_is_pressed_during_io(self) -> None:
         guest = self.boot(self.usb)
         for turn in range(count(2, 10)):
@@ -142,7 +152,29 @@ class Restart(GuestCase):
         self._read_all(guest)
         self.assert_healthy(guest, since)
 
-    def _read_all(self, guest) -> None:
+    @staticmethod
+    def _each(guest: Guest, functions: list[usb_view.PciFunction], what: str) -> None:
+        """`bind` or `unbind`: EHCI and its companions one after the other."""
+        for function in functions:
+            guest.check(f"echo {function.address} >/sys/bus/pci/drivers/{function.driver}/{what}", 90)
+
+    def _read_all(self, guest: Guest) -> None:
         name = usb_view.wait_disk(guest, SIZE)
         guest.check("echo 3 >/proc/sys/vm/drop_caches")
         self.assertEqual(guest.check(f"sha256sum </dev/{name}", 60).split()[0], self.expected)
+
+
+class HotPlugOnEhci(HotPlug, controller=EHCI):
+    """High-speed disks, and full-speed devices that go to the companions."""
+
+
+class HotPlugOnUhci(HotPlug, controller=UHCI):
+    """Full-speed devices in two ports."""
+
+
+class RestartOnEhci(Restart, controller=EHCI):
+    """An EHCI with its companions."""
+
+
+class RestartOnUhci(Restart, controller=UHCI):
+    """A single UHCI."""

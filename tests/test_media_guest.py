@@ -4,7 +4,8 @@
 import time
 
 from lab import image, initramfs, usb_view
-from lab.case import GuestCase
+from lab.case import GuestCase, essential
+from lab.controller import EHCI, UHCI
 from lab.faulty_file import FaultyFile
 from lab.image import MIB
 
@@ -42,6 +43,7 @@ class Media(GuestCase):
         self.assertNotEqual(status, 0)
         self.assertIn("No medium found", said)
 
+    @essential
     def test_a_bad_sector_gives_medium_error_and_nothing_else_breaks(self) -> None:
         with FaultyFile(8 * MIB) as file:
             content = image.filled(self.scratch / "content", 8 * MIB).read_bytes()
@@ -81,6 +83,7 @@ class Media(GuestCase):
             guest.check(f"dd if=/dev/urandom of=/dev/{name} bs=64k seek=64 count=1 oflag=direct")
             self.assert_healthy(guest)
 
+    @essential
     def test_a_slow_image_does_not_hold_up_the_controller(self) -> None:
         with FaultyFile(8 * MIB) as file:
             hardware = self.hardware()
@@ -111,3 +114,11 @@ class Media(GuestCase):
         hardware.attach_storage("disk", file.path)
         guest = self.boot(hardware)
         return guest, usb_view.wait_disk(guest, len(file.contents()))
+
+
+class MediaOnEhci(Media, controller=EHCI):
+    """The same faults of a high-speed disk."""
+
+
+class MediaOnUhci(Media, controller=UHCI):
+    """The same faults of a full-speed disk."""

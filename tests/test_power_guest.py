@@ -2,7 +2,8 @@
 """USB devices that Linux suspends and resumes by itself, and the controller with them."""
 
 from lab import evdev, image, usb_view
-from lab.case import GuestCase, count
+from lab.case import GuestCase, count, essential
+from lab.controller import EHCI, UHCI
 from lab.image import MIB
 
 SIZE = 8 * MIB
@@ -28,15 +29,14 @@ class Autosuspend(GuestCase):
                 self.assertEqual(shown, expected)
         self.assert_healthy(guest)
 
+    @essential
     def test_a_key_wakes_a_suspended_keyboard(self) -> None:
         hardware = self.hardware()
         hardware.attach("keyboard", "kbd")
         guest = self.boot(hardware)
         node = evdev.find_node(guest, "keyboard")
         recorder = evdev.Recorder(guest, node)
-        device = guest.check(f"""
-            d=$(readlink -f /sys/class/input/{node.rsplit('/', 1)[-1]})
-            until [ -e $d/bDeviceClass ]; do d=$(dirname $d); done; echo $d""")
+        device = usb_view.input_device(guest, node)
         self.assertEqual(guest.check(f"cat {device}/power/wakeup"), "enabled",
                          "the keyboard offers remote wakeup")
         self._allow_suspend(guest, device)
@@ -48,6 +48,7 @@ class Autosuspend(GuestCase):
             self.assertEqual(evdev.typed(recorder.wait_quiet(len(text) * 3)), text)
         self.assert_healthy(guest)
 
+    @essential
     def test_a_device_plugged_while_the_root_hubs_sleep_is_found(self) -> None:
         hardware = self.hardware()
         guest = self.boot(hardware)
@@ -67,6 +68,7 @@ class Autosuspend(GuestCase):
                 usb_view.wait_no_disk(guest)
         self.assert_healthy(guest)
 
+    @essential
     def test_the_controller_is_saved_and_restored_when_the_machine_sleeps(self) -> None:
         disk = image.filled(self.scratch / "disk.img", SIZE)
         hardware = self.hardware()
@@ -97,3 +99,11 @@ class Autosuspend(GuestCase):
             # With a delay of 0 Linux tries once only, and not again when that was too early.
             guest.check(f"echo 100 >{device}/power/autosuspend_delay_ms; "
                         f"echo auto >{device}/power/control")
+
+
+class AutosuspendOnEhci(Autosuspend, controller=EHCI):
+    """Ports that sleep on EHCI and on its companions."""
+
+
+class AutosuspendOnUhci(Autosuspend, controller=UHCI):
+    """Ports that sleep on UHCI, and its global suspend."""

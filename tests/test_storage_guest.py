@@ -4,7 +4,8 @@
 import random
 
 from lab import image, initramfs, usb_view
-from lab.case import GuestCase, count
+from lab.case import GuestCase, count, essential
+from lab.controller import EHCI, UHCI
 from lab.image import MIB
 
 PARTITION = 1 * MIB
@@ -13,17 +14,22 @@ PARTITION = 1 * MIB
 class Storage(GuestCase):
     """What a user does with a disk."""
 
-    def test_a_file_system_made_in_the_guest_holds_64_mib_on_both_sides(self) -> None:
-        disk = image.empty(self.scratch / "disk.img", 160 * MIB)
+    file_system_mib = 160
+    file_mib = 64
+
+    @essential
+    def test_a_file_in_a_new_file_system_is_the_same_on_both_sides(self) -> None:
+        size = self.file_system_mib * MIB
+        disk = image.empty(self.scratch / "disk.img", size)
         hardware = self.hardware()
         hardware.attach_storage("disk", disk)
         guest = self.boot(hardware, initramfs.STORAGE)
-        name = usb_view.wait_disk(guest, 160 * MIB)
+        name = usb_view.wait_disk(guest, size)
         guest.check(f"echo 'start=2048, type=83' | sfdisk -q /dev/{name}")
         guest.until(f"[ -b /dev/{name}1 ]")
         guest.check(f"mkfs.ext4 -q -F /dev/{name}1 && mount -t ext4 /dev/{name}1 /mnt", 120)
-        written = guest.check("""
-            dd if=/dev/urandom bs=1M count=64 2>/dev/null | tee /mnt/file | sha256sum
+        written = guest.check(f"""
+            dd if=/dev/urandom bs=1M count={self.file_mib} 2>/dev/null | tee /mnt/file | sha256sum
             sync""", 120).split()[0]
         guest.check("umount /mnt && echo 3 >/proc/sys/vm/drop_caches", 60)
         guest.check(f"mount -t ext4 -o ro /dev/{name}1 /mnt")
@@ -52,6 +58,7 @@ class Storage(GuestCase):
         self.assertTrue(data[1] == expected, "a block differs")
         self.assert_healthy(guest)
 
+    @essential
     def test_random_4_kib_writes_by_four_writers_land_where_they_belong(self) -> None:
         disk = image.empty(self.scratch / "disk.img", 32 * MIB)
         guest, name = self._guest_with(disk)
@@ -75,6 +82,7 @@ class Storage(GuestCase):
         self.assertTrue(disk.read_bytes() == expected, "the image differs from what was written")
         self.assert_healthy(guest)
 
+    @essential
     def test_every_size_of_transfer_arrives_whole(self) -> None:
         disk = image.filled(self.scratch / "disk.img", 8 * MIB)
         guest, name = self._guest_with(disk)
@@ -131,3 +139,14 @@ class Storage(GuestCase):
         hardware.attach_storage("disk", disk)
         guest = self.boot(hardware, contents)
         return guest, usb_view.wait_disk(guest, disk.stat().st_size)
+
+
+class StorageOnEhci(Storage, controller=EHCI):
+    """A high-speed disk."""
+
+
+class StorageOnUhci(Storage, controller=UHCI):
+    """A full-speed disk."""
+
+    file_system_mib = 40
+    file_mib = count(8, 16)

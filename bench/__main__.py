@@ -8,7 +8,7 @@ import json
 import subprocess
 import sys
 
-from bench import guest_storage, report
+from bench import guest_idle, guest_storage, report
 from lab.machine import program
 from lab.qemu import find_qemu
 
@@ -23,13 +23,23 @@ def native() -> str:
 
 
 def in_guest(repetitions: int) -> str:
-    """A Debian guest with a disk from Periplex and one from QEMU."""
-    print("bench: a Debian guest, Periplex's disk beside QEMU's", file=sys.stderr)
-    figures = []
-    for figure in guest_storage.measure(repetitions):
-        figures.append(figure)
-        print(f"  {figure.operation} {figure.block_size}: {figure.ratio:.2f} of QEMU's model", file=sys.stderr)
-    table = guest_storage.table(figures)
+    """A Debian guest with a disk from Periplex and one from QEMU, for each kind of controller."""
+    tables = []
+    for pair in guest_storage.PAIRS:
+        print(f"bench: a Debian guest, Periplex beside {pair.peer}", file=sys.stderr)
+        figures = []
+        for figure in guest_storage.measure(pair, repetitions):
+            figures.append(figure)
+            print(f"  {figure.operation} {figure.block_size}: {figure.ratio:.2f} of QEMU's model", file=sys.stderr)
+        tables.append(guest_storage.table(figures))
+        print(tables[-1])
+    return "\n\n".join(tables)
+
+
+def idle() -> str:
+    """A Debian guest that does nothing."""
+    print("bench: an idle Debian guest on each controller", file=sys.stderr)
+    table = guest_idle.table(list(guest_idle.measure()))
     print(table)
     return table
 
@@ -42,7 +52,8 @@ def main() -> int:
     arguments = parser.parse_args()
     version = subprocess.run([find_qemu().program, "--version"], capture_output=True, text=True, check=True).stdout
     conditions = f"{report.machine()}, {version.splitlines()[0]}"
-    sections = {"In a guest": in_guest(arguments.repetitions), "At native speed, and at rest": native()}
+    sections = {"In a guest": in_guest(arguments.repetitions), "An idle guest": idle(),
+                "At native speed, and at rest": native()}
     if not arguments.no_write:
         report.write(sections, conditions)
     return 0

@@ -6,6 +6,7 @@
 #include <exception>
 #include <fmt/format.h>
 
+#include "bench/batching.hpp"
 #include "bench/bulk.hpp"
 #include "bench/idle.hpp"
 #include "bench/round_trip.hpp"
@@ -19,6 +20,10 @@ constexpr double kBulkAim = 0.5;
 constexpr double kRoundTripAim = 1.3;
 constexpr std::uint64_t kResidentAim = std::uint64_t{16} << 20;
 
+std::string_view direction(usb::Direction way) {
+  return way == usb::Direction::in ? "in" : "out";
+}
+
 std::string json(const Samples& samples) {
   return fmt::format(R"({{"median": {:.6g}, "min": {:.6g}, "max": {:.6g}}})", samples.median(), samples.min(),
                      samples.max());
@@ -27,14 +32,42 @@ std::string json(const Samples& samples) {
 std::string json(const BulkResult& result) {
   return fmt::format(R"({{"direction": "{}", "td_bytes": {}, "queued": {}, "bytes_per_second": {}, )"
                      R"("memcpy_bytes_per_second": {}, "ratio": {}, "processor_ratio": {}}})",
-                     result.direction == usb::Direction::in ? "in" : "out", result.td_bytes, result.queued,
-                     json(result.bytes_per_second), json(result.memcpy_bytes_per_second), json(result.ratio),
-                     json(result.processor_ratio));
+                     direction(result.direction), result.td_bytes, result.queued, json(result.bytes_per_second),
+                     json(result.memcpy_bytes_per_second), json(result.ratio), json(result.processor_ratio));
 }
 
 std::string json(const RoundTripResult& result) {
   return fmt::format(R"({{"register_read_seconds": {}, "bare_socket_seconds": {}, "ratio": {}}})",
                      json(result.register_read), json(result.bare_socket), json(result.ratio));
+}
+
+std::string json(const BatchingResult& result) {
+  return fmt::format(
+      R"({{"controller": "{}", "direction": "{}", "data_set_bytes": {}, "in_flight": {}, "delay_seconds": {:.6g}, )"
+      R"("requests_per_data_set": {:.6g}, "packets_per_request": {:.6g}, "bytes_per_second": {}, "ratio": {}}})",
+      result.controller, direction(result.direction), result.data_set, result.in_flight, result.delay_seconds,
+      result.requests_per_data_set, result.packets_per_request, json(result.bytes_per_second), json(result.ratio));
+}
+
+std::string json(const CostResult& result) {
+  return fmt::format(
+      R"({{"controller": "{}", "direction": "{}", "data_set_bytes": {}, "packets": {}, "nanoseconds_per_byte": {}, )"
+      R"("nanoseconds_per_packet": {}}})",
+      result.controller, direction(result.direction), result.data_set, result.packets,
+      json(result.nanoseconds_per_byte), json(result.nanoseconds_per_packet));
+}
+
+std::string json(const ControllerIdleResult& result) {
+  return fmt::format(R"({{"controller": "{}", "running_wakeups_per_second": {:.6g}, )"
+                     R"("stopped_wakeups_per_second": {:.6g}}})",
+                     result.controller, result.running, result.stopped);
+}
+
+template <typename Result>
+std::string json(const std::vector<Result>& results) {
+  std::string text;
+  for (const Result& result : results) text += (text.empty() ? "\n    " : ",\n    ") + json(result);
+  return fmt::format("[{}\n  ]", text);
 }
 
 std::string json(const IdleResult& result) {
@@ -50,15 +83,14 @@ unsigned number(const char* text, unsigned otherwise) {
 }
 
 void run(unsigned repetitions, unsigned idle_seconds) {
-  std::string bulk;
-  for (const BulkResult& result : measure_bulk(repetitions)) {
-    bulk += (bulk.empty() ? "\n    " : ",\n    ") + json(result);
-  }
   fmt::print(
       "{{\n  \"aims\": {{\"bulk_ratio_at_least\": {}, \"round_trip_ratio_at_most\": {}, \"idle_wakeups\": 0, "
       "\"resident_bytes_at_most\": {}}},\n",
       kBulkAim, kRoundTripAim, kResidentAim);
-  fmt::print("  \"repetitions\": {},\n  \"bulk\": [{}\n  ],\n", repetitions, bulk);
+  fmt::print("  \"repetitions\": {},\n  \"bulk\": {},\n", repetitions, json(measure_bulk(repetitions)));
+  fmt::print("  \"batching\": {},\n", json(measure_batching(repetitions)));
+  fmt::print("  \"cost\": {},\n", json(measure_cost(repetitions)));
+  fmt::print("  \"controller_idle\": {},\n", json(measure_controller_idle(idle_seconds)));
   fmt::print("  \"round_trip\": {},\n", json(measure_round_trip(repetitions)));
   fmt::print("  \"idle\": {}\n}}\n", json(measure_idle(idle_seconds)));
 }

@@ -31,14 +31,17 @@ bool Memory::map(GuestAddress address, std::uint64_t size, std::shared_ptr<Backi
   if (next != regions_.end() && next->start - start < size) return false;
   if (next != regions_.begin() && std::prev(next)->contains(start)) return false;
   regions_.insert(next, Region{start, size, std::move(backing), bytes.data() + offset, writable});
+  ++changes_;
   return true;
 }
 
 bool Memory::unmap(GuestAddress address, std::uint64_t size) {
+  ++changes_;
   return std::erase_if(regions_, [&](const Region& r) { return r.start == address.value && r.size == size; }) != 0;
 }
 
 void Memory::clear() {
+  ++changes_;
   regions_.clear();
 }
 

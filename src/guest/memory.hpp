@@ -68,6 +68,8 @@ class Memory {
   /// Removes the region that starts at `address` with exactly `size`; `false` if there is none.
   bool unmap(GuestAddress address, std::uint64_t size);
   void clear();
+  /// How often the map has changed.
+  [[nodiscard]] std::uint64_t changes() const { return changes_; }
   [[nodiscard]] std::size_t regions() const { return regions_.size(); }
   [[nodiscard]] std::uint64_t mapped_bytes() const;
 
@@ -118,6 +120,7 @@ class Memory {
   [[nodiscard]] std::expected<std::byte*, Fault> word(GuestAddress address, bool write) const;
 
   std::vector<Region> regions_;  // sorted by start, disjoint
+  std::uint64_t changes_ = 0;
   mutable std::size_t last_hit_ = 0;
 };
 

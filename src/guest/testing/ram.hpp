@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <functional>
 #include <memory>
 
 #include "guest/interrupts.hpp"
@@ -40,5 +41,14 @@ class RecordedInterrupts final : public Interrupts {
   std::vector<unsigned> messages;
   bool pin = false;
 };
+
+/// Takes all of `memory` that was made with `make_ram` away, and gives what maps it again as it was: what a monitor
+/// does with some of it when its memory map changes.
+[[nodiscard]] inline std::function<void()> take_away(Memory& memory, std::size_t size) {
+  auto kept = std::make_shared<VectorBacking>(size);
+  (void)memory.read(GuestAddress(0), kept->bytes());
+  memory.clear();
+  return [&memory, size, kept] { (void)memory.map(GuestAddress(0), size, kept, 0, true); };
+}
 
 }  // namespace periplex::guest::testing

@@ -284,6 +284,23 @@ TEST_F(AsyncScheduleTest, AStructureOutsideMemoryIsAHostSystemError) {
   EXPECT_EQ(driver_.reg(Driver::kUsbcmd) & Driver::kRun, 0u);
 }
 
+TEST_F(AsyncScheduleTest, AHoleInMemoryIsNoErrorWhileTheMonitorChangesItsMap) {
+  const auto qtds = driver_.append_data(in_, Pid::in, buffer_, k64K);
+  rig_.settle();
+  const auto give_back = guest::testing::take_away(rig_.memory, Rig::kRamSize);
+  rig_.settle(std::chrono::milliseconds(50));
+  Rig::answer(device_, Rig::pattern(k64K));
+  rig_.settle(std::chrono::milliseconds(50));
+  give_back();
+  rig_.settle(std::chrono::milliseconds(20));
+  EXPECT_EQ(driver_.status() & Driver::kSystemError, 0u);
+  EXPECT_TRUE(all_done(qtds));
+  EXPECT_EQ(rig_.get(buffer_, k64K), Rig::pattern(k64K));
+  const auto never = guest::testing::take_away(rig_.memory, Rig::kRamSize);
+  rig_.settle(std::chrono::milliseconds(500));
+  EXPECT_NE(driver_.status() & Driver::kSystemError, 0u) << "it stays a hole";
+}
+
 TEST_F(AsyncScheduleTest, ABufferOutsideMemoryIsAHostSystemError) {
   driver_.append_data(out_, Pid::out, guest::GuestAddress(0xf000'0000), 512);
   rig_.settle(std::chrono::milliseconds(20));

@@ -104,6 +104,8 @@ void Controller::round(bool async) {
   walk_ = {};
   if (periodic_running()) periodic_->process_until(frames_.frame(), walk_);
   if (async && async_running() && !walk_.fault) async_->walk(walk_);
+  if (!walk_.fault) patience_.note_success();
+  if (walk_.fault && patience_.may_wait()) walk_.fault.reset();
   if (async) answer_doorbell();
   pace_.walked(scheduler_.now(), walk_.activity);
   publish();

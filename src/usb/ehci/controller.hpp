@@ -6,6 +6,7 @@
 
 #include "base/register_file.hpp"
 #include "base/time.hpp"
+#include "guest/fault_patience.hpp"
 #include "pci/function.hpp"
 #include "usb/batching/bus_addresses.hpp"
 #include "usb/batching/verification.hpp"
@@ -117,6 +118,7 @@ class Controller final : public pci::BarModel, public Bus, private batching::Sur
   std::unique_ptr<PeriodicSchedule> periodic_;
   std::vector<std::unique_ptr<Port>> ports_;
   Walk walk_;  // the present round's
+  guest::FaultPatience patience_{memory_, scheduler_};
   std::unique_ptr<Timer> timer_;
   bool round_deferred_ = false;
   std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);  // deferred work asks it before it touches anything

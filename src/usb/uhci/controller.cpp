@@ -115,7 +115,9 @@ void Controller::repeat_frame() {
   end_round(schedule_.repeat_frame(frame_list(), index, frames_));
 }
 
-void Controller::end_round(const Round& round) {
+void Controller::end_round(Round round) {
+  if (!round.system_error) patience_.note_success();
+  if (round.system_error && patience_.may_wait()) round.system_error = false;
   if (round.progressed) clock_.note_progress();
   if (round.active) clock_.note_activity();
   interrupt_on_complete_ |= round.interrupt_on_complete;

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "base/register_file.hpp"
+#include "guest/fault_patience.hpp"
 #include "pci/function.hpp"
 #include "usb/batching/bus_addresses.hpp"
 #include "usb/companion_ports.hpp"
@@ -76,7 +77,7 @@ class Controller final : public pci::BarModel,
   bool begin_due_frames();
   void skip_missed_frames();
   void repeat_frame();
-  void end_round(const Round& round);
+  void end_round(Round round);
   void advance_soon();
   void plan_next_round();
   [[nodiscard]] bool any_port_enabled() const;
@@ -120,6 +121,7 @@ class Controller final : public pci::BarModel,
   batching::IsochronousPipes isochronous_;
   Schedule schedule_;
   FrameClock clock_;
+  guest::FaultPatience patience_{memory_, scheduler_};
   std::unique_ptr<Timer> timer_;
   RunState state_ = RunState::halted;
   std::uint64_t frames_ = 0;            // begun since the controller was made

@@ -253,6 +253,22 @@ TEST_F(ScheduleTest, StructuresOutsideMemoryAreASystemError) {
   expect_system_error("the frame list");
 }
 
+TEST_F(ScheduleTest, AHoleInMemoryIsNoErrorWhileTheMonitorChangesItsMap) {
+  const auto tds = driver_.queue_data_set(rig_.queue, Rig::packet(kPidIn, 1, 64), 64);
+  rig_.time.advance(3ms);
+  const auto give_back = guest::testing::take_away(*rig_.memory, Rig::kRamSize);
+  rig_.time.advance(50ms);
+  rig_.answer(Rig::pattern(64));
+  rig_.time.advance(50ms);
+  give_back();
+  rig_.time.advance(10ms);
+  EXPECT_EQ(driver_.status(), kUsbInt);
+  EXPECT_EQ(driver_.get(Rig::kBuffer, 64), Rig::pattern(64));
+  const auto never = guest::testing::take_away(*rig_.memory, Rig::kRamSize);
+  rig_.time.advance(300ms);
+  EXPECT_EQ(driver_.status(), kUsbInt | kSystemError | kHalted) << "it stays a hole";
+}
+
 TEST_F(ScheduleTest, EveryKindOfCycleEnds) {
   const GuestAddress td = driver_.make(Rig::packet(kPidOut, 2, 64));
   driver_.write32(td, static_cast<std::uint32_t>(td.value));

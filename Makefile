@@ -24,7 +24,7 @@ check: ## everything a change must pass: lint, unit tests, sanitizers, fuzz targ
 	$(RUN) scripts.check
 
 bench: ## measure against QEMU's own devices; writes docs/benchmarks.md
-	$(DEPENDENCIES) build lab
+	$(DEPENDENCIES) build lab bench
 	$(RUN) scripts.build
 	$(RUN) bench
 

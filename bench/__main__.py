@@ -8,18 +8,20 @@ import json
 import subprocess
 import sys
 
-from bench import guest_idle, guest_storage, report
+from bench import guest_idle, guest_storage, instructions, report
 from lab.machine import program
 from lab.qemu import find_qemu
 
 
-def native() -> str:
+def native() -> dict[str, str]:
     """The software guest at native speed."""
     print("bench: a software guest at native speed", file=sys.stderr)
     printed = subprocess.run([program("periplex_bench")], check=True, capture_output=True, text=True).stdout
-    tables = report.native_tables(json.loads(printed))
-    print(tables)
-    return tables
+    figures = json.loads(printed)
+    sections = {"At native speed, and at rest": report.native_tables(figures),
+                "Batching in front of a slow device": report.batching_tables(figures)}
+    print("\n\n".join(sections.values()))
+    return sections
 
 
 def in_guest(repetitions: int) -> str:
@@ -34,6 +36,14 @@ def in_guest(repetitions: int) -> str:
         tables.append(guest_storage.table(figures))
         print(tables[-1])
     return "\n\n".join(tables)
+
+
+def cost_of_controllers() -> str:
+    """Instructions that each controller needs for its data sets, counted by callgrind."""
+    print("bench: instructions of each controller", file=sys.stderr)
+    table = instructions.table(list(instructions.measure()))
+    print(table)
+    return table
 
 
 def idle() -> str:
@@ -52,8 +62,8 @@ def main() -> int:
     arguments = parser.parse_args()
     version = subprocess.run([find_qemu().program, "--version"], capture_output=True, text=True, check=True).stdout
     conditions = f"{report.machine()}, {version.splitlines()[0]}"
-    sections = {"In a guest": in_guest(arguments.repetitions), "An idle guest": idle(),
-                "At native speed, and at rest": native()}
+    sections = {"In a guest": in_guest(arguments.repetitions), "An idle guest": idle(), **native(),
+                "Instructions of the controller alone": cost_of_controllers()}
     if not arguments.no_write:
         report.write(sections, conditions)
     return 0

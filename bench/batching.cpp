@@ -157,6 +157,16 @@ std::vector<CostResult> measure_cost(unsigned repetitions) {
   return all;
 }
 
+void move_data_sets(std::string_view controller, Direction direction, std::uint32_t bytes, std::uint64_t data_sets) {
+  for (const Kind& kind : kKinds) {
+    Bench bench(kind);
+    if (bench.guest().name() != controller) continue;
+    (void)bench.move(direction, bytes, 4, data_sets);
+    return;
+  }
+  throw std::runtime_error("no such controller");
+}
+
 std::vector<ControllerIdleResult> measure_controller_idle(unsigned seconds) {
   const auto wakeups_per_second = [](EventLoop& loop, double duration) {
     const Stopwatch watch;

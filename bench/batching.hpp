@@ -2,6 +2,7 @@
 #pragma once
 
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "bench/statistics.hpp"
@@ -33,6 +34,10 @@ struct CostResult {
   Samples nanoseconds_per_packet;
 };
 [[nodiscard]] std::vector<CostResult> measure_cost(unsigned repetitions);
+
+/// Moves `data_sets` of `bytes` each through `controller`, four queued at any time: for a profiler. Throws if
+/// there is no such controller.
+void move_data_sets(std::string_view controller, usb::Direction direction, std::uint32_t bytes, std::uint64_t data_sets);
 
 /// Wake-ups per second of a loop with one controller and one configured, idle device.
 struct ControllerIdleResult {

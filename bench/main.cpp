@@ -100,6 +100,13 @@ void run(unsigned repetitions, unsigned idle_seconds) {
 
 int main(int argc, char** argv) {
   try {
+    // periplex_bench move CONTROLLER in|out BYTES DATA-SETS
+    if (argc == 6 && std::string_view(argv[1]) == "move") {
+      const auto way = std::string_view(argv[3]) == "in" ? periplex::usb::Direction::in : periplex::usb::Direction::out;
+      periplex::bench::move_data_sets(argv[2], way, periplex::bench::number(argv[4], 0),
+                                      periplex::bench::number(argv[5], 0));
+      return 0;
+    }
     periplex::bench::run(periplex::bench::number(argc > 1 ? argv[1] : nullptr, periplex::bench::kRepetitions),
                          periplex::bench::number(argc > 2 ? argv[2] : nullptr, periplex::bench::kIdleSeconds));
   } catch (const std::exception& error) {

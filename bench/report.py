@@ -39,6 +39,31 @@ def native_tables(native: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
+def batching_tables(native: dict[str, Any]) -> str:
+    """Transfer batching in front of a device side that answers after a delay, as Markdown."""
+    lines = ["| 64 KiB data sets | guest packets | requests | in flight | "
+             + " | ".join(f"{delay} ms" for delay in ("0", "1", "10", "50")) + " |",
+             "|---|---|---|---|---|---|---|---|"]
+    rows: dict[tuple[str, str, int], list[dict[str, Any]]] = {}
+    for figure in native["batching"]:
+        rows.setdefault((figure["controller"], figure["direction"], figure["in_flight"]), []).append(figure)
+    for (controller, direction, in_flight), figures in rows.items():
+        requests = max(figure["requests_per_data_set"] for figure in figures)
+        packets = max(figure["packets_per_request"] * figure["requests_per_data_set"] for figure in figures)
+        cells = [f"{figure['bytes_per_second']['median'] / 1e6:.1f} MB/s"
+                 + ("" if figure["delay_seconds"] == 0 else f" ({figure['ratio']['median']:.2f})") for figure in figures]
+        lines.append(f"| {controller} {direction} | {packets:.0f} | {requests:.2f} | {in_flight} | {' | '.join(cells)} |")
+    lines += ["", "| one data set, driver and device included | guest packets | ns per byte | ns per packet |",
+              "|---|---|---|---|"]
+    lines += [f"| {cost['controller']} {cost['direction']}, {cost['data_set_bytes'] // 1024} KiB | {cost['packets']} | "
+              f"{cost['nanoseconds_per_byte']['median']:.3f} | {cost['nanoseconds_per_packet']['median']:.0f} |"
+              for cost in native["cost"]]
+    lines += ["", "| wake-ups per second, a device configured and idle | running | stopped |", "|---|---|---|"]
+    lines += [f"| {idle['controller']} | {idle['running_wakeups_per_second']:.0f} | "
+              f"{idle['stopped_wakeups_per_second']:.0f} |" for idle in native["controller_idle"]]
+    return "\n".join(lines)
+
+
 def _spread(samples: dict[str, float]) -> str:
     return f"{samples['median']:.2f} ({samples['min']:.2f} … {samples['max']:.2f})"
 

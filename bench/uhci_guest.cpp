@@ -23,7 +23,7 @@ constexpr unsigned kSlots = 8;
 constexpr std::size_t kRingPackets = std::size_t{kSlots} * kLargestDataSet / kPacket;
 constexpr std::uint32_t kDescriptorSize = 16;
 constexpr std::uint16_t kAllStatus = 0x3f;
-constexpr Nanoseconds kSettle = std::chrono::milliseconds(20);
+constexpr Nanoseconds kFrame = std::chrono::milliseconds(1);
 
 /// A queue whose descriptors stand in a ring: the one behind the last that is queued is not active.
 class Ring {
@@ -84,9 +84,8 @@ class UhciGuest final : public ControllerGuest, private pci::InterruptSink {
     driver_.start();
     driver_.enable_port(1);
     const GuestAddress queue = driver_.add_queue(driver_.asynchronous());
-    driver_.queue_control(queue, 0, {.request = 5, .value = kAddress});
-    const Nanoseconds begin = loop_.now();
-    while (loop_.now() - begin < kSettle) loop_.run_once(Nanoseconds(0));
+    const auto stages = driver_.queue_control(queue, 0, {.request = 5, .value = kAddress});
+    while (driver_.active(stages.back())) loop_.run_once(kFrame);
     driver_.set_element(queue, Driver::kTerminate);
     for (const Direction direction : {Direction::out, Direction::in}) rings_.emplace_back(driver_, direction);
     for (GuestAddress& buffer : buffers_) buffer = driver_.allocate(kLargestDataSet, 0x1000);

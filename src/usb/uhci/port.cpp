@@ -117,9 +117,9 @@ void Port::disable() {
 }
 
 void Port::wake_up() {
-  if (bus_suspended_) return host_.resume_signalled();
   // "a J-to-K transition is detected while the port is in the Suspend state": the guest ends it after 20 ms.
   if (enabled() && portsc_.test(portsc::Suspend)) portsc_.set(portsc::RD, 1);
+  if (bus_suspended_) host_.resume_signalled();
 }
 
 }  // namespace periplex::usb::uhci

@@ -121,6 +121,20 @@ TEST_F(PortTest, ASleepingDeviceCanAskForResume) {
   EXPECT_EQ(rig_.device.resumes, 1u);
 }
 
+TEST_F(PortTest, APortThatSleepsOnASleepingBusTellsWhoWokeIt) {
+  rig_.bring_up();
+  write(kEnabled | kSuspended);
+  rig_.driver.stop();
+  rig_.driver.out16(0x00, 0x48);  // CF and EGSM: Linux's root hub goes to sleep after its ports
+  rig_.device.wake_up();
+  EXPECT_EQ(rig_.driver.status() & 0x04, 0x04) << "Resume Detect";
+  rig_.driver.out16(0x00, 0x40);
+  EXPECT_EQ(portsc(), kConnected | kEnabled | kSuspended | kResume) << "by which the driver knows the port";
+  EXPECT_EQ(rig_.device.resumes, 0u);
+  write(kEnabled);
+  EXPECT_EQ(rig_.device.resumes, 1u);
+}
+
 TEST_F(PortTest, ResumeNeedsASuspendedPort) {
   rig_.bring_up();
   write(kEnabled | kResume);

@@ -18,8 +18,14 @@ IsochronousPipe::~IsochronousPipe() {
   abandon();
 }
 
+void IsochronousPipe::note(std::uint64_t interval) {
+  if (interval <= last_interval_) return;
+  period_ = interval - last_interval_;
+  last_interval_ = interval;
+}
+
 void IsochronousPipe::show(std::uint64_t interval, const Descriptor& packet) {
-  last_interval_ = std::max(last_interval_, interval);
+  note(interval);
   if (!shown_.empty() && shown_.back().interval >= interval) return;
   shown_.push_back({interval, packet, false});
 }
@@ -69,7 +75,7 @@ bool IsochronousPipe::submit(std::deque<Shown>::iterator first, std::deque<Shown
 }
 
 Outcome IsochronousPipe::carry_out(std::uint64_t interval, const Descriptor& packet) {
-  last_interval_ = std::max(last_interval_, interval);
+  note(interval);
   while (!shown_.empty() && shown_.front().interval < interval) shown_.pop_front();  // withdrawn since
   bool handed_over = false;
   if (!shown_.empty() && shown_.front().interval == interval) {
@@ -143,6 +149,7 @@ void IsochronousPipe::withdraw() {
 }
 
 void IsochronousPipe::abandon() {
+  expect_nothing();
   for (const Request& request : requests_) surroundings_.in_flight().forget(request.id);
   requests_.clear();
   in_flight_ = 0;

@@ -49,6 +49,11 @@ class IsochronousPipe final : private TransferReceiver {
 
   /// The last interval for which the schedule held something.
   [[nodiscard]] std::uint64_t last_interval() const { return last_interval_; }
+  /// Whether the next packet should stand in an interval before `end`, and does not: packets have come as far apart as
+  /// the last two.
+  [[nodiscard]] bool starves(std::uint64_t end) const { return period_ != 0 && last_interval_ + period_ < end; }
+  /// No packet is due until the schedule holds one again.
+  void expect_nothing() { period_ = 0; }
   /// Whether the schedule holds packets ahead.
   [[nodiscard]] bool has_shown() const { return !shown_.empty(); }
   /// Whether packets are shown, in flight or waiting for their interval.
@@ -71,6 +76,7 @@ class IsochronousPipe final : private TransferReceiver {
   };
 
   void on_transfer_complete(Transfer& transfer, Completion completion) override;
+  void note(std::uint64_t interval);
   [[nodiscard]] Outcome carry_out_in(const Descriptor& packet);
   [[nodiscard]] Outcome carry_out_out(const Descriptor& packet, bool handed_over);
   [[nodiscard]] Outcome missed();
@@ -82,6 +88,7 @@ class IsochronousPipe final : private TransferReceiver {
   EndpointAddress endpoint_;
   std::uint64_t window_;
   std::uint64_t last_interval_ = 0;
+  std::uint64_t period_ = 0;      // between the last two packets; 0: none is expected
   std::deque<Shown> shown_;       // by interval; those that are handed over come first
   std::deque<Request> requests_;  // that the device holds
   std::size_t in_flight_ = 0;     // packets of them

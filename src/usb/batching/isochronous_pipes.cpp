@@ -15,6 +15,22 @@ IsochronousPipe& IsochronousPipes::at(Device& device, EndpointAddress endpoint) 
   return pipes_.try_emplace({&device, endpoint}, surroundings_, device, endpoint, window_).first->second;
 }
 
+bool IsochronousPipes::wait_for_guest(std::uint64_t end, Nanoseconds now) {
+  const auto starves = [&](const auto& entry) { return entry.second.starves(end); };
+  const bool late = std::ranges::any_of(pipes_, starves);
+  if (!late) {
+    late_since_.reset();
+    return false;
+  }
+  if (!late_since_) late_since_ = now;
+  if (now - *late_since_ < kPatience) return true;
+  late_since_.reset();
+  for (auto& [key, pipe] : pipes_) {
+    if (pipe.starves(end)) pipe.expect_nothing();
+  }
+  return false;
+}
+
 void IsochronousPipes::end_interval(std::uint64_t interval) {
   for (auto& [key, pipe] : pipes_) {
     // A packet that is not in sight of the window is not in the schedule.

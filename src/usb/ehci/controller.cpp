@@ -102,13 +102,20 @@ void Controller::round_soon() {
 
 void Controller::round(bool async) {
   walk_ = {};
-  if (periodic_running()) periodic_->process_until(frames_.frame(), walk_);
+  if (periodic_running()) process_periodic();
   if (async && async_running() && !walk_.fault) async_->walk(walk_);
   if (!walk_.fault) patience_.note_success();
   if (walk_.fault && patience_.may_wait()) walk_.fault.reset();
   if (async) answer_doorbell();
   pace_.walked(scheduler_.now(), walk_.activity);
   publish();
+}
+
+void Controller::process_periodic() {
+  if (periodic_->streaming()) frames_.hold_back(periodic_->processed() + PeriodicSchedule::kMaxFramesBehind);
+  periodic_->process_until(frames_.frame(), scheduler_.now(), walk_);
+  if (periodic_->waits_for_guest()) frames_.hold_back(periodic_->processed());
+  if (periodic_->due(frames_.frame()) && !walk_.fault) round_soon();
 }
 
 /// "When the host controller has evicted all appropriate cached schedule state, it sets the Interrupt on Async Advance
@@ -177,7 +184,10 @@ void Controller::update_pin() {
 std::uint64_t Controller::read_frindex() {
   pace_.touched(scheduler_.now());
   if (periodic_running() && periodic_->due(frames_.frame())) round(false);
-  return frames_.index();
+  const std::uint64_t now = frames_.microframe();
+  if (!periodic_running()) return FrameCounter::index(now);
+  const std::uint64_t processed = periodic_->processed() * kMicroframesPerFrame + kMicroframesPerFrame - 1;
+  return FrameCounter::index(std::min(now, processed));
 }
 
 // --- devices

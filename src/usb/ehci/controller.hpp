@@ -76,6 +76,7 @@ class Controller final : public pci::BarModel, public Bus, private batching::Sur
 
   /// Walks what is due, and tells the guest what came of it.
   void round(bool async);
+  void process_periodic();
   void round_soon();
   void answer_doorbell();
   void note_rollover();

@@ -22,6 +22,13 @@ Nanoseconds FrameCounter::until_next_frame() const {
   return kFrame - elapsed() % kFrame;
 }
 
+void FrameCounter::hold_back(std::uint64_t frame) {
+  const std::uint64_t last = frame * kMicroframesPerFrame + kMicroframesPerFrame - 1;
+  if (microframe() <= last) return;
+  counted_ = static_cast<std::int64_t>(last) * kMicroframe;
+  if (running_) started_ = clock_.now();
+}
+
 void FrameCounter::set_index(std::uint64_t index) {
   const std::uint64_t forward = (index - microframe()) % kIndices;
   counted_ = (microframe() + forward) * kMicroframe;

@@ -24,7 +24,9 @@ class FrameCounter {
   /// How long until the next frame begins, while running.
   [[nodiscard]] Nanoseconds until_next_frame() const;
 
-  [[nodiscard]] std::uint64_t index() const { return microframe() % kIndices; }
+  [[nodiscard]] static std::uint64_t index(std::uint64_t microframe) { return microframe % kIndices; }
+  /// Time stood still: no frame after `frame` has begun.
+  void hold_back(std::uint64_t frame);
   /// FRINDEX was written: the count goes on to where its low bits are these.
   void set_index(std::uint64_t index);
 

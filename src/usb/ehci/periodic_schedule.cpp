@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "usb/ehci/periodic_schedule.hpp"
 
+#include <algorithm>
+
 #include "usb/ehci/frame_counter.hpp"
 #include "usb/ehci/queue_visit.hpp"
 #include "usb/ehci/registers.hpp"
@@ -22,17 +24,34 @@ std::uint64_t PeriodicSchedule::frame_list_size() const {
   return 1024u >> usbcmd_.get(usbcmd::FrameListSize);  // 11b is reserved; 128 is as good as anything
 }
 
-void PeriodicSchedule::process_until(std::uint64_t frame, Walk& walk) {
+void PeriodicSchedule::process_until(std::uint64_t frame, Nanoseconds now, Walk& walk) {
+  waits_for_guest_ = false;
   if (!due(frame)) return;
-  if (frame - processed_ > kMaxFramesBehind) processed_ = frame - kMaxFramesBehind;
+  if (streaming()) {
+    frame = std::min(frame, processed_ + kFramesAhead / 2);
+  } else if (frame - processed_ > kMaxFramesBehind) {
+    processed_ = frame - kMaxFramesBehind;
+  }
+  const std::uint64_t before = processed_;
   while (processed_ < frame && !walk.fault) {
+    waits_for_guest_ = guest_is_late(now, walk);
+    if (waits_for_guest_ || walk.fault) break;
     carry_out(processed_, walk);
     visit_queues(++processed_, walk);
   }
-  if (walk.fault) return;
-  show_ahead(frame, walk);
-  isochronous_.end_interval(frame * kMicroframesPerFrame - 1);
-  pipes_.sweep(frame);
+  if (walk.fault || processed_ == before) return;
+  show_ahead(processed_, walk);
+  isochronous_.end_interval(processed_ * kMicroframesPerFrame - 1);
+  pipes_.sweep(processed_);
+}
+
+/// A physical frame passes whether the driver has queued its packets or not, and drivers are in time for that. One
+/// whose processor has to wait for its turn is not always: then its time stands still until it is.
+bool PeriodicSchedule::guest_is_late(Nanoseconds now, Walk& walk) {
+  const std::uint64_t end = (processed_ + 1) * kMicroframesPerFrame;
+  if (!isochronous_.wait_for_guest(end, now)) return false;
+  show_ahead(processed_, walk);
+  return isochronous_.wait_for_guest(end, now);
 }
 
 std::optional<Link> PeriodicSchedule::entry(std::uint64_t frame, Walk& walk) const {

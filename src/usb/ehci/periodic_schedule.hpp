@@ -23,7 +23,8 @@ class PeriodicSchedule {
  public:
   /// Structures looked at per frame. A longer chain is cut.
   static constexpr unsigned kMaxStructures = 256;
-  /// Frames that are caught up with when walks were late. Those before them are lost: their iTDs stay active.
+  /// Frames that are caught up with when walks were late. Without a stream those before them are skipped; a stream's
+  /// never are: rather does the guest's time stand still.
   static constexpr std::uint64_t kMaxFramesBehind = 32;
   static constexpr std::uint64_t kFramesAhead = 8;
 
@@ -34,9 +35,14 @@ class PeriodicSchedule {
   void start(std::uint64_t frame) { processed_ = frame; }
   /// The schedule is disabled: streams end. What interrupt endpoints wait for may still find its queue head later.
   void stop() { isochronous_.withdraw_all(); }
-  /// Processes all frames up to `frame`, which has begun.
-  void process_until(std::uint64_t frame, Walk& walk);
+  /// Processes the frames up to `frame`, which has begun; while there are streams only some of them, so that devices
+  /// can answer in between, and none for which a guest has to be waited for.
+  void process_until(std::uint64_t frame, Nanoseconds now, Walk& walk);
   [[nodiscard]] bool due(std::uint64_t frame) const { return frame > processed_; }
+  /// The last frame that was processed.
+  [[nodiscard]] std::uint64_t processed() const { return processed_; }
+  /// Whether the last call has waited for the guest.
+  [[nodiscard]] bool waits_for_guest() const { return waits_for_guest_; }
   /// 1024, 512 or 256 (§2.3.1, Frame List Size).
   [[nodiscard]] std::uint64_t frame_list_size() const;
 
@@ -48,6 +54,7 @@ class PeriodicSchedule {
   void for_each_endpoint(const Device& device, const VisitEndpoint& visit) const;
 
  private:
+  [[nodiscard]] bool guest_is_late(Nanoseconds now, Walk& walk);
   void visit_queues(std::uint64_t frame, Walk& walk);
   void carry_out(std::uint64_t frame, Walk& walk);
   void carry_out(const IsochronousDescriptor& descriptor, std::uint64_t frame, Walk& walk);
@@ -65,6 +72,7 @@ class PeriodicSchedule {
   const RegisterCell& list_base_;
   batching::Pipes pipes_;
   batching::IsochronousPipes isochronous_;
+  bool waits_for_guest_ = false;
   std::uint64_t processed_ = 0;  // the last frame whose queue heads were visited
 };
 

@@ -196,6 +196,24 @@ TEST_F(IsochronousTest, DeviceBoundPacketsGoAheadInFewRequestsAndRetireInTheirFr
   EXPECT_NE(driver_.status() & Driver::kUsbint, 0u);
 }
 
+TEST_F(IsochronousTest, ADriverThatIsLateFindsTheFramesThatItCountsOn) {
+  const unsigned first = frame() + 4;
+  const auto pass = [&](unsigned milliseconds) {
+    for (unsigned i = 0; i < milliseconds; ++i) {
+      rig_.settle(kMillisecond);
+      while (device_.held() > 0) device_.complete_ok();
+    }
+  };
+  for (unsigned i = 0; i < 20; ++i) add_itd(first + i, {6, Direction::out}, data_);
+  pass(20 + 50);
+  EXPECT_EQ(frame(), first + 20) << "the frame for which nothing is queued does not end";
+  const GuestAddress late = add_itd(first + 20, {6, Direction::out}, data_);
+  pass(5);
+  EXPECT_EQ(slot(late, 7) & 1u << 31, 0u);
+  pass(200);
+  EXPECT_GT(frame(), first + 40) << "a driver that has stopped is not waited for";
+}
+
 TEST_F(IsochronousTest, GuestBoundPacketsGetTheirLengths) {
   const unsigned first = frame() + 12;
   std::vector<GuestAddress> itds;

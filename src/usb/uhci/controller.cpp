@@ -86,7 +86,7 @@ bool Controller::begin_due_frames() {
   skip_missed_frames();
   const std::uint64_t most = isochronous_.streaming() ? kIsochronousWindow / 2 : kFramesPerTurn;
   bool any = false;
-  for (std::uint64_t i = 0; i < most && running() && clock_.due() > 0; ++i) {
+  for (std::uint64_t i = 0; i < most && running() && clock_.due() > 0 && !guest_is_late(); ++i) {
     clock_.take();
     const auto index = static_cast<unsigned>(frnum_.get(frnum::Index));
     const Round round = schedule_.begin_frame(frame_list(), index, ++frames_);
@@ -96,6 +96,18 @@ bool Controller::begin_due_frames() {
     end_round(round);
   }
   return any;
+}
+
+/// A physical frame passes whether the driver has queued its packets or not, and drivers are in time for that. One
+/// whose processor has to wait for its turn is not always: then its time stands still until it is.
+bool Controller::guest_is_late() {
+  const std::uint64_t end = frames_ + 2;  // of the frame that would begin
+  if (!isochronous_.wait_for_guest(end, scheduler_.now())) return false;
+  schedule_.look_again(frame_list(), static_cast<unsigned>(frnum_.get(frnum::Index) - 1), frames_);
+  if (!isochronous_.wait_for_guest(end, scheduler_.now())) return false;
+  clock_.hold_back(0);
+  clock_.note_activity();
+  return true;
 }
 
 void Controller::skip_missed_frames() {

@@ -75,6 +75,7 @@ class Controller final : public pci::BarModel,
   [[nodiscard]] GuestAddress frame_list() const { return GuestAddress(frbaseadd_->value()); }
   void advance();
   bool begin_due_frames();
+  bool guest_is_late();
   void skip_missed_frames();
   void repeat_frame();
   void end_round(Round round);

@@ -130,6 +130,26 @@ TEST_F(IsochronousTest, RepeatedRoundsDoNotTouchThem) {
   EXPECT_LE(done(), before + 1);
 }
 
+TEST_F(IsochronousTest, ADriverThatIsLateFindsTheFramesThatItCountsOn) {
+  const unsigned first = driver_.frame_number() + 5u;
+  const auto pass = [&](unsigned milliseconds) {
+    for (unsigned i = 0; i < milliseconds; ++i) {
+      rig_.time.advance(1ms);
+      serve();
+    }
+  };
+  queue_stream(kPidOut, first);
+  pass(kFrames + 50);
+  EXPECT_EQ(done(), kFrames);
+  EXPECT_EQ(driver_.frame_number(), first + kFrames) << "the frame for which nothing is queued has not begun";
+  served_ = 0;
+  queue_stream(kPidOut, first + kFrames);
+  pass(kFrames + 10);
+  EXPECT_EQ(done(), 2 * kFrames);
+  pass(200);
+  EXPECT_GT(driver_.frame_number(), first + 2 * kFrames + 20) << "a driver that has stopped is not waited for";
+}
+
 TEST_F(IsochronousTest, AStreamKeepsFramesOnTime) {
   queue_stream(kPidOut, driver_.frame_number() + 5u);
   rig_.time.advance(100ms);

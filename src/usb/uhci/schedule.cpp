@@ -29,6 +29,11 @@ Round Schedule::repeat_frame(GuestAddress base, unsigned index, std::uint64_t fr
   return round_;
 }
 
+void Schedule::look_again(GuestAddress base, unsigned index, std::uint64_t frame) {
+  round_ = {.frame = frame};
+  look_ahead(base, index);
+}
+
 void Schedule::walk(GuestAddress base, unsigned index) {
   visited_.clear();
   unsigned descriptors = 0;

@@ -31,6 +31,8 @@ class Schedule {
 
   /// Carries out frame `index` of the list at `base`, which is number `frame` since the controller was made.
   Round begin_frame(GuestAddress base, unsigned index, std::uint64_t frame);
+  /// Looks once more at the packets that isochronous endpoints have in the frames after `index`, which is `frame`.
+  void look_again(GuestAddress base, unsigned index, std::uint64_t frame);
   /// Walks the same frame once more: only queues that stand in it are visited.
   Round repeat_frame(GuestAddress base, unsigned index, std::uint64_t frame);
 

@@ -37,7 +37,8 @@ struct CostResult {
 
 /// Moves `data_sets` of `bytes` each through `controller`, four queued at any time: for a profiler. Throws if
 /// there is no such controller.
-void move_data_sets(std::string_view controller, usb::Direction direction, std::uint32_t bytes, std::uint64_t data_sets);
+void move_data_sets(std::string_view controller, usb::Direction direction, std::uint32_t bytes,
+                    std::uint64_t data_sets);
 
 /// Wake-ups per second of a loop with one controller and one configured, idle device.
 struct ControllerIdleResult {

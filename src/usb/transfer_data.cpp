@@ -9,7 +9,7 @@ TransferData::TransferData(Bytes bytes) : storage_(Owned(std::move(bytes))) {}
 
 std::size_t TransferData::size() const {
   if (const auto* range = std::get_if<guest::PinnedRange>(&storage_)) return range->size();
-  if (const auto* owned = std::get_if<Owned>(&storage_)) return owned->bytes.size();
+  if (const auto* owned = std::get_if<Owned>(&storage_)) return owned->view.size();
   return 0;
 }
 
@@ -49,6 +49,11 @@ std::size_t TransferData::read(std::size_t offset, MutableByteView out) const {
     if (moved == out.size()) break;
   }
   return moved;
+}
+
+std::shared_ptr<const Bytes> TransferData::share() const {
+  const auto* owned = std::get_if<Owned>(&storage_);
+  return owned == nullptr ? nullptr : owned->bytes;
 }
 
 Bytes TransferData::copy(std::size_t limit) const {

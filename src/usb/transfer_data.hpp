@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <memory>
 #include <span>
+#include <utility>
 #include <variant>
 #include <vector>
 
@@ -31,6 +33,8 @@ class TransferData {
   std::size_t write(std::size_t offset, ByteView in);
   /// Copies the data at `offset` to `out`; returns how much there was.
   std::size_t read(std::size_t offset, MutableByteView out) const;
+  /// The bytes themselves, shared, for whoever hands device-bound data over and will want to compare; null if pinned.
+  [[nodiscard]] std::shared_ptr<const Bytes> share() const;
   /// A copy of the first `size` bytes, or of all there is.
   [[nodiscard]] Bytes copy(std::size_t size) const;
 
@@ -39,14 +43,13 @@ class TransferData {
   explicit TransferData(guest::PinnedRange range) : storage_(std::move(range)) {}
 
   struct Owned {
-    Bytes bytes;
+    std::shared_ptr<Bytes> bytes;
     MutableByteView view;
-    explicit Owned(Bytes b) : bytes(std::move(b)), view(bytes) {}
-    Owned(Owned&& other) noexcept : bytes(std::move(other.bytes)), view(bytes) { other.view = {}; }
+    explicit Owned(Bytes b) : bytes(std::make_shared<Bytes>(std::move(b))), view(*bytes) {}
+    Owned(Owned&& other) noexcept : bytes(std::move(other.bytes)), view(std::exchange(other.view, {})) {}
     Owned& operator=(Owned&& other) noexcept {
       bytes = std::move(other.bytes);
-      view = bytes;
-      other.view = {};
+      view = std::exchange(other.view, {});
       return *this;
     }
   };

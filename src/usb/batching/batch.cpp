@@ -13,16 +13,13 @@ bool ends_data_set(const Descriptor& descriptor, std::uint32_t full) {
   return descriptor.interrupt_on_complete || full == 0 || descriptor.length == 0 || descriptor.length % full != 0;
 }
 
-bool same_bytes(const guest::Memory& memory, const Descriptor& head, const TransferData& data, std::uint64_t offset) {
+/// Whether the bytes behind `head` are those at the beginning of `sent`.
+bool same_bytes(const guest::Memory& memory, const Descriptor& head, ByteView sent) {
   Bytes now;
-  Bytes then;
   for (const Piece& piece : head.pieces()) {
     now.resize(piece.length);
-    then.resize(piece.length);
-    if (!memory.read(piece.address, now)) return false;
-    data.read(offset, then);
-    if (now != then) return false;
-    offset += piece.length;
+    if (!memory.read(piece.address, now) || !std::ranges::equal(now, sent.first(piece.length))) return false;
+    sent = sent.subspan(piece.length);
   }
   return true;
 }
@@ -51,7 +48,9 @@ void Batch::add(const Descriptor& descriptor) {
 }
 
 std::expected<TransferData, guest::Fault> Batch::gather(const guest::Memory& memory) {
-  return data_set_.gather(memory, direction_, Holding::copied);
+  auto data = data_set_.gather(memory, direction_, Holding::copied);
+  if (data && direction_ == Direction::out) sent_ = data->share();
+  return data;
 }
 
 bool Batch::matches(const Descriptor& head, const Verification& verification, const guest::Memory& memory) const {
@@ -59,8 +58,8 @@ bool Batch::matches(const Descriptor& head, const Verification& verification, co
   if (head.pid != pid_ || head.length != record.length) return false;
   if (verification.addresses && head.address != record.address) return false;
   if (verification.descriptors && head.words != record.words) return false;
-  const bool compares_data = verification.data && direction_ == Direction::out && completion_;
-  return !compares_data || same_bytes(memory, head, data_, record.offset);
+  const bool compares_data = sent_ && (was_away || (verification.data && completion_));
+  return !compares_data || same_bytes(memory, head, ByteView(*sent_).subspan(record.offset, record.length));
 }
 
 std::optional<Outcome> Batch::outcome() const {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <memory>
 #include <optional>
 #include <vector>
 
@@ -25,7 +26,8 @@ class Batch {
   /// The data for the request: a copy of device-bound data, or room.
   [[nodiscard]] std::expected<TransferData, guest::Fault> gather(const guest::Memory& memory);
 
-  /// Whether `head`, at which the queue stands now, is still the first packet that has not been given back.
+  /// Whether `head`, at which the queue stands now, is still the first packet that has not been given back. The data is
+  /// compared where `verification` asks for it, once the device has it, and where the queue was away meanwhile.
   [[nodiscard]] bool matches(const Descriptor& head, const Verification& verification,
                              const guest::Memory& memory) const;
 
@@ -55,7 +57,8 @@ class Batch {
 
   TransferId id;
   bool cancelled = false;  ///< the device side has been asked to end it
-  bool withdrawn = false;  ///< the guest has taken it away: packets that look like its own are new ones
+  bool was_away = false;   ///< the guest had taken the queue away: its packets may be others that look the same
+  bool forgotten = false;  ///< the device has begun anew: whatever comes of it concerns nobody
 
  private:
   struct Outrecord {
@@ -75,7 +78,8 @@ class Batch {
   std::size_t retired_ = 0;
   std::uint64_t given_ = 0;  // bytes that packets have got
   std::optional<Completion> completion_;
-  TransferData data_;  // that came back with the answer
+  std::shared_ptr<const Bytes> sent_;  // device-bound data
+  TransferData data_;                  // that came back with the answer
 };
 
 }  // namespace periplex::usb::batching

@@ -39,8 +39,8 @@ DataPipe::Front DataPipe::give_back_front(QueueView& queue) {
   for (;;) {
     Batch& front = batches_.front();
     const std::optional<Descriptor> head = queue.head();
-    if (!head || front.withdrawn || !front.matches(*head, surroundings_.verification(), surroundings_.memory())) {
-      return drop_changed(!head || front.withdrawn);
+    if (!head || front.forgotten || !front.matches(*head, surroundings_.verification(), surroundings_.memory())) {
+      return drop_changed(!head || front.forgotten);
     }
     if (!front.completion()) return Front::waits;
     const std::optional<Outcome> outcome = front.outcome();
@@ -89,7 +89,8 @@ DataPipe::Front DataPipe::drop_changed(bool withdrawn) {
 
 void DataPipe::drop_front() {
   Batch& front = batches_.front();
-  if (Bytes rest = front.left_over(); !rest.empty()) carry_over_.push_back({std::move(rest), front.ended_short()});
+  Bytes rest = front.forgotten ? Bytes() : front.left_over();
+  if (!rest.empty()) carry_over_.push_back({std::move(rest), front.ended_short()});
   batches_.pop_front();
 }
 
@@ -170,10 +171,24 @@ void DataPipe::cancel_all() {
   }
 }
 
+void DataPipe::note_absence() {
+  for (Batch& batch : batches_) batch.was_away = true;
+}
+
 void DataPipe::withdraw() {
+  note_absence();
   cancel_all();
-  for (Batch& batch : batches_) batch.withdrawn = true;
-  while (!batches_.empty() && batches_.front().completion()) drop_front();
+}
+
+/// What the queue shows all the while is not meant: drivers empty a queue first.
+void DataPipe::device_forgot() {
+  for (Batch& batch : batches_) batch.forgotten |= batch.cancelled || batch.was_away;
+  std::erase_if(batches_, [](const Batch& batch) { return batch.forgotten && batch.completion(); });
+  carry_over_.clear();
+}
+
+bool DataPipe::in_flight() const {
+  return std::ranges::any_of(batches_, [](const Batch& batch) { return !batch.completion(); });
 }
 
 void DataPipe::abandon() {

@@ -25,9 +25,10 @@ class DataPipe final : public Pipe {
 
   Activity visit(QueueView& queue) override;
   void withdraw() override;
-  void forget_carry_over() override { carry_over_.clear(); }
+  void note_absence() override;
+  void device_forgot() override;
   void abandon() override;
-  [[nodiscard]] bool in_flight() const override { return !batches_.empty(); }
+  [[nodiscard]] bool in_flight() const override;
   [[nodiscard]] TransferType type() const override { return type_; }
 
  private:

@@ -288,12 +288,41 @@ TEST_F(DataPipeTest, A4PacketsThatTheDeviceSentBeforeTheCancelAreNotAskedForAgai
   EXPECT_EQ(rig_.device.at(0).data.size(), 128u) << "only the other two are asked for";
 }
 
-TEST_F(DataPipeTest, A4WhatIsQueuedAfterAWithdrawalIsNewEvenIfItLooksTheSame) {
+TEST_F(DataPipeTest, A4PacketsThatTheDeviceTookBeforeTheCancelAreNotSentAgain) {
   queue_.add_data_set(Pid::out, kBuffer, 256, kPacket);
+  rig_.put(kBuffer, PipeRig::pattern(256));
   out_.visit(queue_);
   rig_.device.moved_when_cancelled[rig_.device.at(0).id()] = 128;
-  out_.withdraw();  // the guest takes the queue out of its schedule …
-  settle(out_);     // … and queues a data set with the same descriptors and buffers
+  out_.withdraw();  // as when the guest takes the queue out of its schedule …
+  settle(out_);     // … and puts it back, unchanged
+  EXPECT_EQ(queue_.given_back(), 2u);
+  ASSERT_EQ(rig_.device.held(), 1u);
+  EXPECT_EQ(rig_.device.at(0).data.copy(128), rig_.get(kBuffer + 128, 128));
+}
+
+TEST_F(DataPipeTest, A4AfterAnAbsenceADataSetThatOnlyLooksTheSameIsNew) {
+  queue_.add_data_set(Pid::out, kBuffer, 256, kPacket);
+  rig_.put(kBuffer, PipeRig::pattern(256));
+  out_.visit(queue_);
+  out_.note_absence();
+  rig_.put(kBuffer, PipeRig::pattern(256, 7));  // the same descriptors and buffers, as allocators give them
+  settle(out_);
+  EXPECT_EQ(rig_.device.cancels.size(), 1u);
+  settle(out_);
+  EXPECT_EQ(queue_.given_back(), 0u);
+  ASSERT_EQ(rig_.device.held(), 1u);
+  EXPECT_EQ(rig_.device.at(0).data.copy(256), PipeRig::pattern(256, 7));
+}
+
+TEST_F(DataPipeTest, ADeviceThatHasForgottenItsDataIsForgottenToo) {
+  queue_.add_data_set(Pid::in, kBuffer, 256, kPacket);
+  in_.visit(queue_);
+  rig_.device.at(0).data.write(0, PipeRig::pattern(128));
+  rig_.device.moved_when_cancelled[rig_.device.at(0).id()] = 128;
+  in_.withdraw();
+  rig_.time.run_until_idle();
+  in_.device_forgot();  // CLEAR_FEATURE(ENDPOINT_HALT)
+  settle(in_);          // the driver begins anew, with the same descriptors
   EXPECT_EQ(queue_.given_back(), 0u);
   ASSERT_EQ(rig_.device.held(), 1u);
   EXPECT_EQ(rig_.device.at(0).data.size(), 256u);

@@ -47,11 +47,13 @@ class Pipe : protected TransferReceiver {
   /// and hands over what is new.
   virtual Activity visit(QueueView& queue) = 0;
 
-  /// The guest has taken the queue, or all that was in it, away: what is in flight is cancelled.
+  /// The schedule has not led here for a moment. What was asked for goes on if the queue still shows it.
+  virtual void note_absence() {}
+  /// The guest has taken the queue, or all that was in it, away: what is in flight is cancelled. If the queue comes
+  /// back as it was, what the device had done of it by then is done.
   virtual void withdraw() = 0;
-  /// The device forgets what it had for us (reset, new configuration, cleared halt): so do we. `withdraw` first where
-  /// something may be in flight.
-  virtual void forget_carry_over() {}
+  /// The device forgets what it had for us (new interface setting, cleared halt): so do we.
+  virtual void device_forgot() {}
   /// The device is gone, or is not to be called any more: nothing in flight will come back.
   virtual void abandon() = 0;
 

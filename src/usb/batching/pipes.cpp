@@ -28,34 +28,23 @@ Pipes::Entry& Pipes::entry(Device& device, EndpointAddress endpoint, TransferTyp
   return entry;
 }
 
-Activity Pipes::visit(Device& device, EndpointAddress endpoint, TransferType type, QueueView& queue,
-                      std::uint64_t frame) {
+Activity Pipes::visit(Device& device, EndpointAddress endpoint, TransferType type, QueueView& queue, Moment now) {
   Entry& visited = entry(device, endpoint, type);
-  const std::uint64_t gap = frame - visited.visited;
-  // Only what is under way tells: a queue with nothing to do may be out of the schedule.
-  if (visited.visited != 0 && gap != 0 && visited.pipe->in_flight()) {
-    if (visited.visited_twice && visited.period == 1 && gap > 1 && type != TransferType::control) {
-      // It was in every frame but those: the guest took it away, and what it has put there since is new, even if it
-      // looks the same. (A control transfer begins with a Setup stage, which tells by itself.)
-      visited.pipe->withdraw();
-    } else if (gap <= kLongestPeriod) {
-      visited.period = visited.visited_twice ? std::max(visited.period, gap) : gap;
-      visited.visited_twice = true;
-    }
+  const std::uint64_t gap = now.frame - visited.visited.frame;
+  if (now.round - visited.visited.round > 1) visited.pipe->note_absence();
+  // Only what is under way tells how often the queue comes round: one with nothing to do may be out of the schedule.
+  if (visited.visited.round != 0 && gap != 0 && gap <= kLongestPeriod && visited.pipe->in_flight()) {
+    visited.period = visited.visited_twice ? std::max(visited.period, gap) : gap;
+    visited.visited_twice = true;
   }
-  visited.visited = frame;
+  visited.visited = now;
   return visited.pipe->visit(queue);
 }
 
 void Pipes::sweep(std::uint64_t frame) {
   for (auto& [key, entry] : pipes_) {
-    if (entry.pipe->in_flight() && frame - entry.visited > 2 * entry.period) entry.pipe->withdraw();
-  }
-}
-
-void Pipes::sweep_unvisited(std::uint64_t frame) {
-  for (auto& [key, entry] : pipes_) {
-    if (entry.pipe->in_flight() && entry.visited != frame) entry.pipe->withdraw();
+    const std::uint64_t patience = std::max(2 * entry.period, kPatience);
+    if (entry.pipe->in_flight() && frame - entry.visited.frame > patience) entry.pipe->withdraw();
   }
 }
 
@@ -89,11 +78,11 @@ void Pipes::configured(Device& device, const SetupPacket& setup) {
       return entry.first.device == &device && entry.second.pipe->type() != TransferType::control;
     });
   } else if (setup.is(StandardRequest::set_interface, kToInterface)) {
-    for_data_pipes([](const Key&, Pipe& pipe) { pipe.forget_carry_over(); });
+    for_data_pipes([](const Key&, Pipe& pipe) { pipe.device_forgot(); });
   } else if (setup.is(StandardRequest::clear_feature, kToEndpoint) && setup.value == kEndpointHalt) {
     const EndpointAddress endpoint(static_cast<std::uint8_t>(setup.index));
     for_data_pipes([&](const Key& key, Pipe& pipe) {
-      if (key.endpoint == endpoint) pipe.forget_carry_over();
+      if (key.endpoint == endpoint) pipe.device_forgot();
     });
   }
 }

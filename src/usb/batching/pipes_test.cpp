@@ -17,7 +17,9 @@ constexpr SetupPacket kSetConfiguration{.request_type = 0, .request = 9, .value 
 
 class PipesTest : public ::testing::Test {
  protected:
-  Activity visit(std::uint64_t frame) { return pipes_.visit(rig_.device, kOut, TransferType::bulk, queue_, frame); }
+  Activity visit(std::uint64_t frame) {
+    return pipes_.visit(rig_.device, kOut, TransferType::bulk, queue_, {frame, frame});
+  }
   EndpointCounters counters() {
     EndpointCounters found;
     pipes_.for_each(rig_.device, [&](EndpointAddress, TransferType, const EndpointCounters& all) { found = all; });
@@ -32,24 +34,36 @@ class PipesTest : public ::testing::Test {
 TEST_F(PipesTest, AQueueThatTheScheduleNoLongerLeadsToIsCancelled) {
   queue_.add_data_set(Pid::out, PipeRig::kBuffer, 256, 64);
   for (std::uint64_t frame = 10; frame < 14; ++frame) visit(frame);
-  pipes_.sweep(14);
+  pipes_.sweep(13 + Pipes::kPatience);
   EXPECT_TRUE(rig_.device.cancels.empty());
-  pipes_.sweep(16);
+  pipes_.sweep(14 + Pipes::kPatience);
   EXPECT_EQ(rig_.device.cancels.size(), 1u);
   rig_.time.run_until_idle();
-  pipes_.sweep(17);
+  pipes_.sweep(15 + Pipes::kPatience);
   EXPECT_FALSE(pipes_.in_flight());
 }
 
-TEST_F(PipesTest, AQueueThatComesRoundEveryEightFramesIsNotGivenUpInBetween) {
+TEST_F(PipesTest, AQueueThatComesRoundEvery32FramesIsNotGivenUpInBetween) {
   queue_.add_data_set(Pid::out, PipeRig::kBuffer, 256, 64);
-  for (std::uint64_t frame = 8; frame < 100; ++frame) {
-    if (frame % 8 == 0) visit(frame);
+  for (std::uint64_t frame = 32; frame < 400; ++frame) {
+    if (frame % 32 == 0) visit(frame);
     pipes_.sweep(frame);
   }
   EXPECT_TRUE(rig_.device.cancels.empty());
-  pipes_.sweep(113);
+  pipes_.sweep(384 + 65);
   EXPECT_EQ(rig_.device.cancels.size(), 1u);
+}
+
+TEST_F(PipesTest, AQueueThatIsTakenOutForAFewFramesGoesOnWithWhatIsUnderWay) {
+  queue_.add_data_set(Pid::out, PipeRig::kBuffer, 256, 64);
+  for (std::uint64_t frame = 10; frame < 14; ++frame) visit(frame);
+  for (std::uint64_t frame = 14; frame < 34; ++frame) pipes_.sweep(frame);
+  visit(34);
+  EXPECT_TRUE(rig_.device.cancels.empty());
+  rig_.device.complete_ok();
+  visit(35);
+  EXPECT_EQ(queue_.given_back(), 4u);
+  EXPECT_EQ(counters().requests, 1u);
 }
 
 TEST_F(PipesTest, AnUnpluggedDeviceIsNotCalledAnyMore) {

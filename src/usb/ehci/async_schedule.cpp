@@ -7,29 +7,30 @@
 
 namespace periplex::usb::ehci {
 
-void AsyncSchedule::walk(Walk& walk) {
-  ++walks_;
+void AsyncSchedule::walk(std::uint64_t frame, Walk& walk) {
+  const batching::Pipes::Moment now{.frame = frame, .round = ++walks_};
   met_.clear();
   auto address = static_cast<std::uint32_t>(list_address_.value());
   while (met_.size() < kMaxQueueHeads && std::ranges::find(met_, address) == met_.end()) {
     met_.push_back(address);
-    const auto next = step(address, walk);
+    const auto next = step(address, now, walk);
     if (!next) return walk.note(next.error());
     if (walk.fault) return;
     address = *next;
   }
   list_address_.set(address);
   // Only a walk that came round has met them all.
-  if (met_.size() < kMaxQueueHeads) pipes_.sweep_unvisited(walks_);
+  if (met_.size() < kMaxQueueHeads) pipes_.sweep(frame);
 }
 
-std::expected<std::uint32_t, guest::Fault> AsyncSchedule::step(std::uint32_t address, Walk& walk) {
+std::expected<std::uint32_t, guest::Fault> AsyncSchedule::step(std::uint32_t address, batching::Pipes::Moment now,
+                                                               Walk& walk) {
   const auto queue = QueueHead::read(surroundings_.memory(), address);
   if (!queue) return std::unexpected(queue.error());
   // A queue head with an S-mask belongs to the periodic schedule (§3.6.2).
   if (!queue->interrupt_scheduled()) {
     QueueHeadView view(surroundings_.memory(), address, *queue, walk);
-    visit(view, pipes_, addresses_, TransferType::bulk, walks_, walk);
+    visit(view, pipes_, addresses_, TransferType::bulk, now, walk);
   }
   return queue->horizontal.address();  // its T-bit means nothing in this schedule (§3.6)
 }

@@ -11,9 +11,9 @@ namespace periplex::usb::ehci {
 /// The asynchronous schedule (EHCI 1.0 §4.8): a ring of queue heads for control and bulk endpoints.
 ///
 /// One walk leads once round the ring, from where the last one ended, and so to every queue head there is. What is in
-/// flight for one that it did not meet, the guest has taken away; it is cancelled. Between walks only ASYNCLISTADDR
-/// remembers a queue head, and it is one that the last walk met twice, so that a queue head which was taken out before
-/// a walk began is never touched after that walk has ended (§4.8.2).
+/// flight for one that is not met for a while, the guest has taken away; it is cancelled. Between walks only
+/// ASYNCLISTADDR remembers a queue head, and it is one that the last walk met twice, so that a queue head which was
+/// taken out before a walk began is never touched after that walk has ended (§4.8.2).
 class AsyncSchedule {
  public:
   /// Queue heads a walk looks at. A longer ring is walked in parts.
@@ -23,13 +23,15 @@ class AsyncSchedule {
                 RegisterCell& list_address)
       : surroundings_(surroundings), addresses_(addresses), list_address_(list_address), pipes_(surroundings) {}
 
-  void walk(Walk& walk);
+  /// `frame`: the present one.
+  void walk(std::uint64_t frame, Walk& walk);
   [[nodiscard]] batching::Pipes& pipes() { return pipes_; }
   [[nodiscard]] const batching::Pipes& pipes() const { return pipes_; }
 
  private:
   /// Visits the queue head at `address`; where the next one is.
-  [[nodiscard]] std::expected<std::uint32_t, guest::Fault> step(std::uint32_t address, Walk& walk);
+  [[nodiscard]] std::expected<std::uint32_t, guest::Fault> step(std::uint32_t address, batching::Pipes::Moment now,
+                                                                Walk& walk);
 
   batching::Surroundings& surroundings_;
   const batching::BusAddresses& addresses_;

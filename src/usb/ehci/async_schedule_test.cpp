@@ -117,7 +117,7 @@ TEST_F(AsyncScheduleTest, A4AQueueThatTheGuestTakesAwayIsCancelledAtTheDevice) {
   const auto qtds = driver_.append_data(in_, Pid::in, buffer_, k64K);
   rig_.settle();
   driver_.unlink(in_);
-  rig_.settle();
+  rig_.settle(std::chrono::milliseconds(70));
   EXPECT_EQ(device_.cancels.size(), 1u);
   EXPECT_EQ(device_.held(), 0u);
   for (const auto qtd : qtds) EXPECT_TRUE(driver_.active(qtd));

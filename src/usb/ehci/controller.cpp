@@ -103,7 +103,7 @@ void Controller::round_soon() {
 void Controller::round(bool async) {
   walk_ = {};
   if (periodic_running()) process_periodic();
-  if (async && async_running() && !walk_.fault) async_->walk(walk_);
+  if (async && async_running() && !walk_.fault) async_->walk(frames_.frame(), walk_);
   if (!walk_.fault) patience_.note_success();
   if (walk_.fault && patience_.may_wait()) walk_.fault.reset();
   if (async) answer_doorbell();

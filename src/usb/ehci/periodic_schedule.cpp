@@ -85,7 +85,7 @@ void PeriodicSchedule::visit_queues(std::uint64_t frame, Walk& walk) {
     if (!queue) return walk.note(queue.error());
     if (queue->interrupt_scheduled()) {
       QueueHeadView view(surroundings_.memory(), address, *queue, walk);
-      visit(view, pipes_, addresses_, TransferType::interrupt, frame, walk);
+      visit(view, pipes_, addresses_, TransferType::interrupt, {frame, frame}, walk);
     }
     link = queue->horizontal;
   }

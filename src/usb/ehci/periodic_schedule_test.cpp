@@ -104,7 +104,7 @@ TEST_F(PeriodicScheduleTest, AnInterruptQueueThatIsTakenAwayIsCancelled) {
   ASSERT_EQ(device_.held(), 1u);
   for (unsigned frame = 0; frame < Driver::kFrames; ++frame) driver_.set_word(driver_.frame_entry(frame), 1);
   rig_.put(queue_.head, Bytes(48));
-  rig_.settle(std::chrono::milliseconds(50));
+  rig_.settle(std::chrono::milliseconds(80));
   EXPECT_EQ(device_.cancels.size(), 1u);
 }
 

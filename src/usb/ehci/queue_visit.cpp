@@ -4,7 +4,7 @@
 namespace periplex::usb::ehci {
 
 void visit(QueueHeadView& queue, batching::Pipes& pipes, const batching::BusAddresses& addresses,
-           TransferType data_type, std::uint64_t round, Walk& walk) {
+           TransferType data_type, batching::Pipes::Moment now, Walk& walk) {
   const auto head = queue.head();
   if (!head) return;
   Device* device = addresses.at(queue.queue().device_address());
@@ -16,7 +16,7 @@ void visit(QueueHeadView& queue, batching::Pipes& pipes, const batching::BusAddr
   const Direction towards = direction(head->pid);
   if (number != 0) queue.show_only(towards);
   const TransferType type = number == 0 ? TransferType::control : data_type;
-  walk.note(pipes.visit(*device, EndpointAddress(number, towards), type, queue, round));
+  walk.note(pipes.visit(*device, EndpointAddress(number, towards), type, queue, now));
 }
 
 }  // namespace periplex::usb::ehci

@@ -11,6 +11,6 @@ namespace periplex::usb::ehci {
 /// endpoints other than 0 are. Where no device listens at the queue's address, what is queued ends with an error, as
 /// after three transactions without an answer.
 void visit(QueueHeadView& queue, batching::Pipes& pipes, const batching::BusAddresses& addresses,
-           TransferType data_type, std::uint64_t round, Walk& walk);
+           TransferType data_type, batching::Pipes::Moment now, Walk& walk);
 
 }  // namespace periplex::usb::ehci

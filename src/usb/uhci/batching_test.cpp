@@ -180,7 +180,7 @@ TEST_F(BatchingTest, AnUnlinkedQueueIsCancelledOnTheDeviceSide) {
   (void)queue_in(kLarge);
   look();
   driver_.unlink_queue(driver_.asynchronous());
-  rig_.time.advance(50ms);
+  rig_.time.advance(70ms);
   EXPECT_EQ(rig_.device.cancels.size(), 1u);
   EXPECT_EQ(rig_.device.held(), 0u);
 }
@@ -221,7 +221,7 @@ TEST_F(BatchingTest, AnIdleEndpointIsCancelledAsSoonAsABusyOne) {
   (void)queue_out(64);
   rig_.time.advance(20ms);
   driver_.unlink_queue(driver_.asynchronous());
-  rig_.time.advance(20ms);
+  rig_.time.advance(70ms);
   EXPECT_EQ(rig_.device.cancels.size(), 1u);
 }
 

@@ -112,7 +112,7 @@ bool Schedule::visit_endpoint(Queue& queue, const TransferDescriptor& descriptor
   const TransferType type = control                            ? TransferType::control
                             : known == TransferType::interrupt ? TransferType::interrupt
                                                                : TransferType::bulk;
-  const Activity activity = pipes_.visit(*device, endpoint, type, queue, round_.frame);
+  const Activity activity = pipes_.visit(*device, endpoint, type, queue, {round_.frame, round_.frame});
   if (activity == Activity::progressed) (type == TransferType::interrupt ? round_.active : round_.progressed) = true;
   const auto now = queue.current();
   if (!now || !now->active()) return false;

@@ -45,7 +45,9 @@ class Uas(GuestCase):
                 """ for reader in range(8)) + f"""
                 until read reads writes </sys/block/{name}/inflight && [ $reads -gt 1 ]; do :; done
                 wait""", 60)
-            self.assertLess(time.monotonic() - started, 8 * 0.5 * 0.75, "one after the other they take four seconds")
+            # Without streams the image is read once a command's turn on the one data pipe has come.
+            if self.streams:
+                self.assertLess(time.monotonic() - started, 8 * 0.5 * 0.75, "one after the other they take four seconds")
             self.assert_healthy(guest)
 
     @essential

@@ -45,7 +45,9 @@ BASIC = Contents()
 STORAGE = Contents(programs=tuple(STORAGE_PROGRAMS.items()))
 SOUND = Contents((*USB_MODULES, "snd_usb_audio"), tuple(SOUND_PROGRAMS.items()))
 SERIAL = Contents((*USB_MODULES, "cdc_acm", "ftdi_sio"))  # ours, and that of QEMU's usb-serial
-ALL = (BASIC, STORAGE, SOUND, SERIAL)
+# A computer on a network, with USB devices to give and to take.
+WORKSTATION = Contents((*USB_MODULES, "virtio_net", "usbip_host", "vhci_hcd"), (("usbip", ("usbip", "usbipd")),))
+ALL = (BASIC, STORAGE, SOUND, SERIAL, WORKSTATION)
 
 
 def build(kernel: Kernel, contents: Contents = BASIC) -> Path:

@@ -9,8 +9,10 @@
 #include <utility>
 
 #include "apps/places.hpp"
+#include "apps/tcp.hpp"
 #include "control/arguments.hpp"
 #include "host/terminal.hpp"
+#include "remote/usbip/operation.hpp"
 
 namespace periplex::apps {
 namespace {
@@ -42,7 +44,22 @@ std::expected<UniqueFd, OpenError> open_recording(const std::string& path) {
   return std::unexpected(open_error(path, errno, "name a WAV file, or a FIFO with bare PCM"));
 }
 
+/// To a USB/IP server.
+std::expected<UniqueFd, OpenError> open_usbip(const machine::Usbip& usbip) {
+  const auto endpoint = parse_endpoint(usbip.host, remote::usbip::kDefaultPort);
+  if (!endpoint) {
+    return std::unexpected(OpenError{fmt::format("{} is no HOST or HOST:PORT", usbip.host),
+                                     "write a name, an IPv4 address, or an IPv6 address in brackets"});
+  }
+  return connect_tcp(*endpoint);
+}
+
 }  // namespace
+
+std::optional<std::string> open_warning(const machine::Description& description) {
+  if (description.usbip() == nullptr) return std::nullopt;
+  return "USB/IP is neither encrypted nor authenticated: whoever is on the way reads and changes everything, keys too";
+}
 
 std::expected<machine::Files, OpenError> open_files(machine::Description& description) {
   machine::Files files;
@@ -68,6 +85,8 @@ std::expected<machine::Files, OpenError> open_files(machine::Description& descri
     if (!sound->capture.empty()) add(open_recording(sound->capture));
     make_absolute(sound->playback);
     make_absolute(sound->capture);
+  } else if (const machine::Usbip* usbip = description.usbip()) {
+    add(open_usbip(*usbip));
   }
   if (failed) return std::unexpected(std::move(*failed));
   return files;

@@ -8,6 +8,7 @@ import signal
 import socket
 import subprocess
 import tempfile
+import time
 import unittest
 from pathlib import Path
 
@@ -142,6 +143,57 @@ class Programs(unittest.TestCase):
         self.assertIn("in use already", self.refused("attach", f"storage,image={self.image}"))
         self.client("detach", "disk")
         self.client("attach", f"storage,image={self.image}")
+
+    def serve(self, *specifications):
+        """Starts `periplex serve usbip`; the port where it listens."""
+        with socket.create_server(("127.0.0.1", 0)) as probe:
+            port = probe.getsockname()[1]
+        words = [word for specification in specifications for word in ("--attach", specification)]
+        self.server = subprocess.Popen([BIN / "periplex", "--json", "serve", "usbip", "--listen", f"127.0.0.1:{port}", *words],
+                                       stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        self.addCleanup(self.server.communicate)
+        self.addCleanup(self.server.terminate)
+        ready = json.loads(self.server.stdout.readline())
+        self.assertEqual(ready["listen"], f"127.0.0.1:{port}")
+        return port
+
+    def wait_state(self, state):
+        """The only device, once it has this state."""
+        deadline = time.monotonic() + PATIENCE
+        while (device := self.devices()[0])["state"] != state and time.monotonic() < deadline:
+            time.sleep(0.02)
+        self.assertEqual(device["state"], state)
+        return device
+
+    def test_what_one_computer_serves_another_attaches(self):
+        port = self.serve(f"storage,id=stick,image={self.image}", "keyboard,id=kbd")
+        shown = json.loads(self.client("--json", "browse", "usbip", f"127.0.0.1:{port}"))["devices"]
+        self.assertEqual([(d["busid"], d["speed"]) for d in shown], [("1-1", "super"), ("1-2", "full")])
+        self.start("--attach", f"usbip,id=far,host=127.0.0.1:{port},busid=1-1")
+        device = self.wait_state("plugged")
+        self.assertEqual((device["kind"], device["controller"], device["speed"], device["busid"]),
+                         ("usbip", "xhci", "super", "1-1"))
+        self.assertIn("1-1 at 127.0.0.1", self.client("list"))
+        self.assertIn("in use by somebody else", self.refused("attach", f"usbip,host=127.0.0.1:{port},busid=1-1"))
+        self.assertIn("has no 7-7", self.refused("attach", f"usbip,host=127.0.0.1:{port},busid=7-7"))
+        done = self.run_client("attach", f"usbip,id=kbd,host=127.0.0.1:{port},busid=1-2")
+        self.assertIn("neither encrypted nor authenticated", done.stderr)
+        self.assertIn("kbd is in port", done.stdout)
+        self.client("detach", "kbd")
+        self.assertIn("is not here", self.refused("eject", "far"))
+        self.server.terminate()
+        self.server.wait(PATIENCE)
+        self.assertIn("lost", self.wait_state("gone")["why"])
+        self.client("detach", "far")
+        self.assertIn("nobody listens on port", self.refused("attach", f"usbip,host=127.0.0.1:{port},busid=1-1"))
+        self.assertEqual(self.devices(), [])
+        self.assertEqual(self.end(), 0)
+
+    def test_serving_says_what_is_wrong(self):
+        self.assertIn("use storage", self.refused("serve", "usbip", "--attach", "printer"))
+        self.assertIn("somewhere else already", self.refused("serve", "usbip", "--attach", "usbip,host=h,busid=1-1"))
+        self.assertIn("no ADDRESS:PORT", self.refused("serve", "usbip", "--listen", "h:x", "--attach", "mouse"))
+        self.assertIn("is required", self.refused("serve", "usbip", status=2))
 
     def test_input_says_that_nobody_listens(self):
         self.start("--attach", "keyboard,id=kbd", "--attach", "tablet")

@@ -18,14 +18,27 @@ json::object object_of(const machine::TerminalView& terminal, const std::string&
   return object;
 }
 
+/// What stands for a peripheral that is somewhere else.
+void add_remote(json::object& object, const machine::Description& description, const machine::RemoteView& remote) {
+  if (const machine::Usbip* usbip = description.usbip()) {
+    object["host"] = usbip->host;
+    object["busid"] = usbip->bus_id;
+  }
+  object["state"] = machine::name(remote.state);
+  if (!remote.why.empty()) object["why"] = remote.why;
+}
+
+/// Null for what is somewhere else and in no port yet.
+json::value speed_of(const machine::Description& description) {
+  if (description.is_remote() && !description.speed) return nullptr;
+  return json::value(usb::name(description.speed.value_or(machine::natural_speed(description))));
+}
+
 json::object object_of(const machine::PeripheralView& peripheral) {
   const machine::Description& description = peripheral.description;
-  json::object object{{"id", description.id},
-                      {"kind", description.kind()},
-                      {"speed", usb::name(description.speed.value_or(machine::natural_speed(description)))},
-                      {"controller", description.controller},
-                      {"port", peripheral.port},
-                      {"configured", peripheral.configured}};
+  json::object object{{"id", description.id},           {"kind", description.kind()},
+                      {"speed", speed_of(description)}, {"controller", description.controller},
+                      {"port", peripheral.port},        {"configured", peripheral.configured}};
   if (peripheral.port_speed) object["port_speed"] = usb::name(*peripheral.port_speed);
   if (const machine::Storage* storage = description.storage()) {
     object["image"] = storage->image;
@@ -41,6 +54,7 @@ json::object object_of(const machine::PeripheralView& peripheral) {
     if (!sound->capture.empty()) object["capture"] = sound->capture;
   }
   if (peripheral.terminal) object["terminal"] = object_of(*peripheral.terminal, description.serial()->link);
+  if (peripheral.remote) add_remote(object, description, *peripheral.remote);
   if (peripheral.leds) object["leds"] = json::array(peripheral.leds->begin(), peripheral.leds->end());
   return object;
 }

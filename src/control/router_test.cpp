@@ -101,6 +101,18 @@ TEST_F(RouterTest, ShowsTheFarEndsOfSerialPortsAndSoundCards) {
             R"({"id":"c","kind":"sound","speed":"full","controller":"x","port":3,"configured":false,"capture":"/a"})");
 }
 
+TEST_F(RouterTest, TellsHowItStandsWithWhatIsSomewhereElse) {
+  fake.plugged.push_back({.description = machine::parse_specification("usbip,id=u,host=h,busid=1-1").value(),
+                          .leds = {},
+                          .terminal = {},
+                          .remote = machine::RemoteView{machine::RemoteState::gone, "lost"}});
+  EXPECT_EQ(ask("GET", "/v1/peripherals/u").body,
+            R"({"id":"u","kind":"usbip","speed":null,"controller":"","port":0,"configured":false,"host":"h",)"
+            R"("busid":"1-1","state":"gone","why":"lost"})");
+  EXPECT_THAT(ask("POST", "/v1/peripherals", R"({"kind":"usbip","host":"h","busid":"1-1"})").body,
+              HasSubstr("the connection to a remote peripheral"));
+}
+
 TEST_F(RouterTest, EveryFileThatAPeripheralStandsOnHasToCome) {
   EXPECT_THAT(ask("POST", "/v1/peripherals", R"({"kind":"serial"})").body, HasSubstr("a serial port's terminal"));
   EXPECT_EQ(ask("POST", "/v1/peripherals", R"({"kind":"serial"})", true).status, 201u);

@@ -41,6 +41,7 @@ std::unexpected<machine::Refusal> no_file(std::string_view what) {
 std::string_view stands_on(const machine::Description& description) {
   if (description.serial() != nullptr) return "a serial port's terminal";
   if (description.sound() != nullptr) return "each file of a sound card";
+  if (description.is_remote()) return "the connection to a remote peripheral";
   return "a disk's image";
 }
 

@@ -24,7 +24,7 @@ class ByteStreamTest : public ::testing::Test {
   void start(UniqueFd socket, std::size_t limit) {
     stream.emplace(loop, std::move(socket),
                    ByteStream::Events{[this](ByteView bytes) { received += as_text(bytes); },
-                                      [this](std::string text) { why = std::move(text); }},
+                                      [this](std::string text) { why = std::move(text); }, [this] { ++drained; }},
                    limit);
   }
   void turn() {
@@ -47,6 +47,7 @@ class ByteStreamTest : public ::testing::Test {
   UniqueFd far;
   std::string received;
   std::string why;
+  unsigned drained = 0;
   std::optional<ByteStream> stream;
 };
 
@@ -75,6 +76,7 @@ TEST_F(ByteStreamTest, WhatTheOtherEndDoesNotTakeWaits) {
     turn();
   }
   EXPECT_EQ(got, all);
+  EXPECT_EQ(drained, 1u);
   EXPECT_EQ(why, "");
 }
 
@@ -98,7 +100,7 @@ TEST_F(ByteStreamTest, AStreamMayBeDestroyedFromInsideItsEvents) {
   std::array<int, 2> ends{};
   ASSERT_EQ(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, ends.data()), 0);
   far = UniqueFd(ends[1]);
-  stream.emplace(loop, UniqueFd(ends[0]), ByteStream::Events{[this](ByteView) { stream.reset(); }, {}});
+  stream.emplace(loop, UniqueFd(ends[0]), ByteStream::Events{[this](ByteView) { stream.reset(); }, {}, {}});
   say("x");
   stream->send(bytes("y"));
   turn();

@@ -103,6 +103,11 @@ std::vector<ControllerStatistics> Controllers::statistics() const {
   return statistics;
 }
 
+bool Controllers::runs(usb::Speed speed, std::string_view wanted) const {
+  const auto among = candidates(wanted);
+  return among && std::ranges::any_of(*among, [&](const Controller* controller) { return controller->runs(speed); });
+}
+
 usb::Speed Controllers::best_speed(usb::Speed limit, std::string_view wanted) const {
   const auto among = candidates(wanted);
   if (!among) return limit;

@@ -41,6 +41,8 @@ class Controllers {
     usb::Speed speed;  ///< that it runs at there
   };
 
+  /// Whether a controller runs `speed`: `wanted`, or any if that is empty.
+  [[nodiscard]] bool runs(usb::Speed speed, std::string_view wanted) const;
   /// The fastest speed up to `limit` that a controller runs: `wanted`, or any if that is empty.
   [[nodiscard]] usb::Speed best_speed(usb::Speed limit, std::string_view wanted) const;
   /// Plugs `device` into the controller `wanted`, or else into the first that runs its speed and has a free port. Where

@@ -21,7 +21,14 @@ Machine::Machine(EventLoop& loop, Options options, std::vector<ControllerPlan> c
       options_(std::move(options)),
       started_(loop.now()),
       pool_(std::make_unique<host::IoPool>(loop)),
-      controllers_(loop, std::move(controllers)) {}
+      controllers_(loop, std::move(controllers)),
+      remote_({.loop = loop,
+               .controllers = controllers_,
+               .next_label = [this](usb::Speed speed) { return next_label(speed); },
+               .watch =
+                   [this](usb::ObservedDevice& device) {
+                     if (capture_) device.observe(capture_->observer());
+                   }}) {}
 
 Machine::~Machine() {
   controllers_.stop();
@@ -48,6 +55,7 @@ MachineView Machine::view() const {
 std::vector<PeripheralView> Machine::peripherals() const {
   std::vector<PeripheralView> views;
   for (const auto& peripheral : plugged_) views.push_back(peripheral->view());
+  remote_.add_views(views);
   return views;
 }
 
@@ -63,16 +71,18 @@ Statistics Machine::statistics() const {
           of_one.endpoints.push_back({address, type, counters});
         });
   }
+  remote_.add_statistics(statistics.peripherals);
   return statistics;
 }
 
 Outcome<PeripheralView> Machine::attach(Description description, Files files) {
   if (description.id.empty()) description.id = unused_id(description.kind());
-  if (find(description.id)) {
+  if (find(description.id) || remote_.has(description.id)) {
     return std::unexpected(Refusal{Reason::conflict,
                                    fmt::format("there is a peripheral \"{}\" already", description.id),
                                    "choose another id, or detach that one first"});
   }
+  if (description.is_remote()) return remote_.attach(std::move(description), std::move(files));
   if (!description.speed) {
     description.speed = controllers_.best_speed(natural_speed(description), description.controller);
   }
@@ -88,6 +98,7 @@ Outcome<PeripheralView> Machine::attach(Description description, Files files) {
 }
 
 Outcome<> Machine::detach(std::string_view id) {
+  if (remote_.detach(id)) return {};
   const auto found = find(id);
   if (!found) return std::unexpected(found.error());
   controllers_.pull((*found)->device(), (*found)->controller());
@@ -138,6 +149,7 @@ Outcome<> Machine::start_capture(UniqueFd file, std::string name) {
   if (!capture) return std::unexpected(std::move(capture.error()));
   capture_ = std::move(*capture);
   for (const auto& peripheral : plugged_) peripheral->device().observe(capture_->observer());
+  remote_.observe(capture_->observer());
   return {};
 }
 
@@ -148,6 +160,7 @@ Outcome<CaptureView> Machine::stop_capture() {
   }
   CaptureView view = capture_->view();
   for (const auto& peripheral : plugged_) peripheral->device().ignore(capture_->observer());
+  remote_.ignore(capture_->observer());
   capture_.reset();
   return view;
 }
@@ -155,6 +168,10 @@ Outcome<CaptureView> Machine::stop_capture() {
 Outcome<Plugged*> Machine::find(std::string_view id) const {
   const auto found = std::ranges::find_if(plugged_, [&](const auto& peripheral) { return peripheral->id() == id; });
   if (found == plugged_.end()) {
+    if (remote_.has(id)) {
+      return std::unexpected(Refusal{Reason::conflict, fmt::format("{} is not here", id),
+                                     "what is done to a peripheral is done where it is; it can be detached"});
+    }
     return std::unexpected(Refusal{Reason::not_found, fmt::format("there is no peripheral \"{}\"", id),
                                    "`periplex list` shows those there are"});
   }
@@ -181,7 +198,7 @@ Outcome<Plugged*> Machine::choose(std::optional<std::string_view> id, const Suit
 std::string Machine::unused_id(std::string_view kind) const {
   for (unsigned number = 1;; ++number) {
     std::string id = fmt::format("{}{}", kind, number);
-    if (!find(id)) return id;
+    if (!find(id) && !remote_.has(id)) return id;
   }
 }
 

@@ -11,6 +11,7 @@
 #include "machine/controllers.hpp"
 #include "machine/operations.hpp"
 #include "machine/plugged.hpp"
+#include "machine/remote_peripherals.hpp"
 
 namespace periplex::machine {
 
@@ -66,6 +67,7 @@ class Machine final : public Operations {
   Controllers controllers_;
   std::unique_ptr<CaptureFile> capture_;
   std::vector<std::unique_ptr<Plugged>> plugged_;  // in the order of attaching
+  RemotePeripherals remote_;                       // listed after those
   std::uint8_t last_device_number_ = 0;
 };
 

@@ -47,10 +47,35 @@ struct TerminalView {
   std::uint32_t bit_rate = 0;  ///< that the guest has chosen; it slows nothing down
 };
 
-/// A peripheral that is plugged in. Its description names the controller and the speed that it got.
+/// How it stands with a peripheral that is somewhere else.
+enum class RemoteState : std::uint8_t {
+  connecting,  ///< its far end has not answered yet
+  plugged,
+  held,  ///< plugged in, but the far end cannot be reached: its transfers wait
+  gone,  ///< for good; it is in no port
+};
+[[nodiscard]] constexpr std::string_view name(RemoteState state) {
+  switch (state) {
+    case RemoteState::connecting:
+      return "connecting";
+    case RemoteState::plugged:
+      return "plugged";
+    case RemoteState::held:
+      return "held";
+    case RemoteState::gone:
+      return "gone";
+  }
+  return "?";
+}
+struct RemoteView {
+  RemoteState state = RemoteState::connecting;
+  std::string why;  ///< gone: the reason, for people
+};
+
+/// A peripheral that is plugged in, or about to be. Its description names the controller and the speed that it got.
 struct PeripheralView {
   Description description;
-  unsigned port = 0;                             ///< root port, from 1
+  unsigned port = 0;                             ///< root port, from 1; 0: in none
   std::optional<usb::Speed> port_speed;          ///< where the port is slower than the peripheral
   bool configured = false;                       ///< a driver of the guest uses it
   std::uint64_t size = 0;                        ///< disks: bytes of the medium
@@ -58,6 +83,7 @@ struct PeripheralView {
   bool medium = true;                            ///< disks: whether there is a medium
   std::optional<std::vector<std::string>> leds;  ///< keyboards: what the guest has lit
   std::optional<TerminalView> terminal;          ///< serial lines
+  std::optional<RemoteView> remote;              ///< peripherals that are somewhere else
 };
 
 /// The machine's monitor (QEMU …), at the other end of a controller's vfio-user socket.
@@ -167,7 +193,8 @@ class Operations {
   [[nodiscard]] virtual std::vector<PeripheralView> peripherals() const = 0;
   [[nodiscard]] virtual Statistics statistics() const = 0;
 
-  /// Plugs a peripheral in. `files` are the open files it stands on, in the order that `Description` says.
+  /// Plugs a peripheral in; one that is somewhere else as soon as its far end has answered. `files` are the open files
+  /// it stands on, in the order that `Description` says.
   [[nodiscard]] virtual Outcome<PeripheralView> attach(Description description, Files files) = 0;
   /// Pulls it, whatever the guest does with it.
   [[nodiscard]] virtual Outcome<> detach(std::string_view id) = 0;

@@ -6,6 +6,8 @@
 #include <fmt/format.h>
 #include <utility>
 
+#include "remote/usbip/imported_device.hpp"
+
 namespace periplex::machine {
 namespace {
 
@@ -14,7 +16,7 @@ constexpr std::string_view kBulkOnly = "bulk-only";
 constexpr std::string_view kUas = "uas";
 constexpr std::uint64_t kLastSector = (std::uint64_t{1} << 48) - 1;
 // In the order of Description::options.
-constexpr std::array kNames = {"storage", "keyboard", "tablet", "mouse", "serial", "sound"};
+constexpr std::array kNames = {"storage", "keyboard", "tablet", "mouse", "serial", "sound", "usbip"};
 
 std::unexpected<SpecificationError> wrong(std::string text, std::string advice) {
   return std::unexpected(SpecificationError{std::move(text), std::move(advice)});
@@ -140,17 +142,48 @@ Applied apply_sound(Sound& sound, const Setting& setting) {
   return {};
 }
 
+Applied apply_usbip(Usbip& usbip, const Setting& setting) {
+  if (setting.key == "host") {
+    usbip.host = setting.value;
+    return {};
+  }
+  if (setting.key == "busid") {
+    if (!remote::usbip::is_bus_id(setting.value)) {
+      return wrong(fmt::format("\"{}\" cannot be a bus id", setting.value),
+                   "`usbip list -r HOST` shows those there are, like 1-1");
+    }
+    usbip.bus_id = setting.value;
+    return {};
+  }
+  if (setting.key == "ahead") {
+    const auto value = parse_number(setting.value);
+    if (!value || *value == 0 || *value > remote::usbip::ImportOptions::kMostReportsAhead) {
+      return wrong(fmt::format("ahead={} is no number of requests", setting.value),
+                   fmt::format("use 1 to {}, or leave it out", remote::usbip::ImportOptions::kMostReportsAhead));
+    }
+    usbip.reports_ahead = static_cast<unsigned>(*value);
+    return {};
+  }
+  return wrong(fmt::format("usbip has no setting \"{}\"", setting.key),
+               "its settings are host, busid, ahead, id, controller and speed");
+}
+
 /// Settings that only one kind has.
 Applied apply_own(Description& description, const Setting& setting) {
   if (auto* storage = std::get_if<Storage>(&description.options)) return apply_storage(*storage, setting);
   if (auto* serial = std::get_if<Serial>(&description.options)) return apply_serial(*serial, setting);
   if (auto* sound = std::get_if<Sound>(&description.options)) return apply_sound(*sound, setting);
+  if (auto* usbip = std::get_if<Usbip>(&description.options)) return apply_usbip(*usbip, setting);
   return wrong(fmt::format("{} has no setting \"{}\"", description.kind(), setting.key),
                "its settings are id, controller and speed");
 }
 
 /// What must be right about all settings together.
 Applied check(const Description& description) {
+  if (const Usbip* usbip = description.usbip(); usbip != nullptr && (usbip->host.empty() || usbip->bus_id.empty())) {
+    return wrong("a USB/IP device needs a host and a bus id",
+                 "write usbip,host=HOST,busid=1-1; `usbip list -r HOST` shows what there is");
+  }
   const Sound* const sound = description.sound();
   if (sound == nullptr) return {};
   if (sound->playback.empty() && sound->capture.empty()) {
@@ -176,6 +209,8 @@ std::optional<Description> with_defaults(std::string_view kind) {
     description.options = Serial{};
   } else if (kind == "sound") {
     description.options = Sound{};
+  } else if (kind == "usbip") {
+    description.options = Usbip{};
   } else {
     return std::nullopt;
   }
@@ -193,7 +228,7 @@ std::string_view name(Transport transport) {
 }
 
 usb::Speed natural_speed(const Description& description) {
-  if (description.storage() != nullptr) return usb::Speed::super;
+  if (description.storage() != nullptr || description.is_remote()) return usb::Speed::super;
   if (description.serial() != nullptr) return usb::Speed::high;
   return usb::Speed::full;
 }
@@ -201,8 +236,9 @@ usb::Speed natural_speed(const Description& description) {
 std::expected<Description, SpecificationError> describe(std::string_view kind, std::span<const Setting> settings) {
   auto description = with_defaults(kind);
   if (!description) {
-    return wrong(fmt::format("there is no peripheral of kind \"{}\"", kind),
-                 "use storage, keyboard, tablet, mouse, serial or sound, for example: storage,id=disk,image=disk.img");
+    return wrong(
+        fmt::format("there is no peripheral of kind \"{}\"", kind),
+        "use storage, keyboard, tablet, mouse, serial, sound or usbip, for example: storage,id=disk,image=disk.img");
   }
   for (auto setting = settings.begin(); setting != settings.end(); ++setting) {
     if (std::ranges::count(settings.begin(), setting, setting->key, &Setting::key) != 0) {
@@ -228,7 +264,7 @@ std::expected<Description, SpecificationError> parse_specification(std::string_v
 
 std::size_t needed_files(const Description& description) {
   if (const Storage* storage = description.storage()) return storage->removable ? 0 : 1;
-  if (description.serial() != nullptr) return 1;
+  if (description.serial() != nullptr || description.is_remote()) return 1;
   if (const Sound* sound = description.sound())
     return (sound->playback.empty() ? 0u : 1u) + (sound->capture.empty() ? 0u : 1u);
   return 0;
@@ -256,6 +292,11 @@ std::vector<Setting> settings(const Description& description) {
   if (const Sound* sound = description.sound()) {
     if (!sound->playback.empty()) list.push_back({"playback", sound->playback});
     if (!sound->capture.empty()) list.push_back({"capture", sound->capture});
+  }
+  if (const Usbip* usbip = description.usbip()) {
+    list.push_back({"host", usbip->host});
+    list.push_back({"busid", usbip->bus_id});
+    if (usbip->reports_ahead > 0) list.push_back({"ahead", fmt::format("{}", usbip->reports_ahead)});
   }
   return list;
 }

@@ -62,17 +62,28 @@ struct Sound {
   std::string capture;
   friend bool operator==(const Sound&, const Sound&) = default;
 };
+/// A device at a USB/IP server. The connection to that comes with the description as a stream socket; `host` only names
+/// it.
+struct Usbip {
+  std::string host;            ///< HOST[:PORT]
+  std::string bus_id;          ///< as `usbip list` shows it
+  unsigned reports_ahead = 0;  ///< interrupt requests kept at the server; 0: as many as are good
+  friend bool operator==(const Usbip&, const Usbip&) = default;
+};
 
 /// What to plug in. What is empty the machine chooses.
 struct Description {
   std::string id;
   std::string controller;           ///< name of the controller whose port it goes to
   std::optional<usb::Speed> speed;  ///< empty: the fastest that a controller runs, up to `natural_speed`
-  std::variant<Storage, Keyboard, Tablet, Mouse, Serial, Sound> options;
+  std::variant<Storage, Keyboard, Tablet, Mouse, Serial, Sound, Usbip> options;
 
   [[nodiscard]] const Storage* storage() const { return std::get_if<Storage>(&options); }
   [[nodiscard]] const Serial* serial() const { return std::get_if<Serial>(&options); }
   [[nodiscard]] const Sound* sound() const { return std::get_if<Sound>(&options); }
+  [[nodiscard]] const Usbip* usbip() const { return std::get_if<Usbip>(&options); }
+  /// Whether it is somewhere else: a session on a stream socket, which comes with the description, stands for it.
+  [[nodiscard]] bool is_remote() const { return usbip() != nullptr; }
   /// The word a specification begins with.
   [[nodiscard]] std::string_view kind() const;
   friend bool operator==(const Description&, const Description&) = default;
@@ -82,7 +93,7 @@ struct Description {
 [[nodiscard]] std::expected<Description, SpecificationError> describe(std::string_view kind,
                                                                       std::span<const Setting> settings);
 
-/// The speed that a common device of this kind has.
+/// The speed that a common device of this kind has; the fastest of those that a kind may have.
 [[nodiscard]] usb::Speed natural_speed(const Description& description);
 
 /// Reads `KIND[,KEY=VALUE]...`, as on a command line. A comma inside a value is written twice.
@@ -91,8 +102,10 @@ struct Description {
 ///     keyboard     tablet     mouse
 ///     serial[,link=PATH]
 ///     sound[,playback=FILE][,capture=FILE]
+///     usbip,host=HOST[:PORT],busid=BUSID[,ahead=N]
 ///
-/// Every kind also takes id=ID, controller=NAME and speed=super|high|full (sound: not super).
+/// Every kind also takes id=ID, controller=NAME and speed=super|high|full (sound: not super; usbip: no faster
+/// than that).
 [[nodiscard]] std::expected<Description, SpecificationError> parse_specification(std::string_view text);
 
 /// How many open files have to come with it; a removable disk may also come with its medium.

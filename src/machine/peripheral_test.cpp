@@ -123,5 +123,19 @@ TEST(Specification, AnIdIsShortAndPlain) {
   EXPECT_FALSE(is_valid_id("\xc3\xa4"));
 }
 
+TEST(UsbipSpecification, NamesAHostAndABusId) {
+  const auto description = parse_specification("usbip,id=u,host=[fd00::1]:3241,busid=1-1.4,ahead=8,speed=high");
+  ASSERT_TRUE(description) << description.error().text;
+  EXPECT_EQ(*description->usbip(), (Usbip{"[fd00::1]:3241", "1-1.4", 8}));
+  EXPECT_TRUE(description->is_remote());
+  EXPECT_EQ(needed_files(*description), 1u);
+  EXPECT_EQ(describe("usbip", settings(*description)), *description);
+  for (const char* wrong : {"usbip", "usbip,host=h", "usbip,busid=1-1", "usbip,host=h,busid=a b",
+                            "usbip,host=h,busid=", "usbip,host=h,busid=1-1,ahead=0", "usbip,host=h,busid=1-1,ahead=65",
+                            "usbip,host=h,busid=1-1,image=x"}) {
+    EXPECT_FALSE(parse_specification(wrong)) << wrong;
+  }
+}
+
 }  // namespace
 }  // namespace periplex::machine

@@ -35,8 +35,12 @@ PERIPHERALS (--attach)
   sound[,id=ID][,playback=FILE][,capture=FILE]
       A sound card that plays to FILE and records from FILE: 16 bits, stereo. A FILE is made as WAV, and read as WAV;
       a FIFO carries bare PCM.
+  usbip,host=HOST[:PORT],busid=BUSID[,id=ID][,ahead=N]
+      A device at a USB/IP server, which is connected to before anything is served. USB/IP is neither encrypted nor
+      authenticated.
   All take controller=NAME (default: the first that runs its speed and has a free port) and speed=super|high|full
-  (default: full; for disks the fastest there is, for serial ports high if there is; sound: not super).
+  (default: full; for disks the fastest there is, for serial ports high if there is; sound: not super;
+  usbip: the device's own, or as fast as there is a controller for).
   A comma inside a value is written twice. More can be plugged in and pulled at any time: periplex(1).
 
 CONFIGURATION FILE (--config)

@@ -157,6 +157,7 @@ std::expected<void, SettingsError> Worker::make_machine() {
 
 std::expected<void, SettingsError> Worker::attach(const machine::Description& description) {
   machine::Description named = description;
+  if (const auto warning = open_warning(named)) log::warning("apps", *warning);
   auto files = open_files(named);
   if (!files) return wrong(std::move(files.error().text), std::move(files.error().advice));
   const auto attached = machine_->attach(std::move(named), std::move(*files));

@@ -2,13 +2,16 @@
 #include "apps/periplex/commands.hpp"
 
 #include <chrono>
+#include <cstdio>
 #include <fmt/format.h>
 #include <thread>
 #include <vector>
 
 #include "apps/open_file.hpp"
+#include "apps/periplex/browse.hpp"
 #include "apps/periplex/completion.hpp"
 #include "apps/periplex/doctor.hpp"
+#include "apps/periplex/serve.hpp"
 #include "apps/periplex/tables.hpp"
 #include "apps/places.hpp"
 #include "control/json.hpp"
@@ -20,7 +23,8 @@ namespace {
 
 constexpr unsigned kBusy = 429;
 constexpr auto kPause = std::chrono::milliseconds(20);
-constexpr int kMostPauses = 3000;  // a minute
+constexpr int kMostPauses = 3000;        // a minute
+constexpr int kMostConnectPauses = 500;  // ten seconds
 /// As much as a keyboard surely keeps at once, so that a text of any length is sent piece by piece.
 constexpr std::size_t kTextPiece = 1000;
 
@@ -82,13 +86,31 @@ Result Commands::operator()(const command::List&) {
 Result Commands::operator()(const command::Attach& attach) {
   auto description = machine::parse_specification(attach.specification);
   if (!description) return failure(std::move(description.error().text), std::move(description.error().advice));
+  if (const auto warning = open_warning(*description)) std::fprintf(stderr, "periplex: %s\n", warning->c_str());
   const auto files = open_files(*description);
   if (!files) return failure(files.error().text, files.error().advice);
   std::vector<int> descriptors;
   for (const UniqueFd& file : *files) descriptors.push_back(file.get());
   auto answer = ask("POST", "/v1/peripherals", control::to_json(*description), descriptors);
+  if (answer && description->is_remote()) answer = wait_for_far_end(text_member(*answer, "id"));
   std::string text = answer ? peripheral_line(*answer) : "";
   return shown(std::move(answer), std::move(text));
+}
+
+std::expected<std::string, Failure> Commands::wait_for_far_end(const std::string& id) {
+  const std::string target = fmt::format("/v1/peripherals/{}", control::http::encode(id));
+  for (int pauses = 0;; ++pauses) {
+    auto answer = ask("GET", target);
+    if (!answer || pauses == kMostConnectPauses) return answer;
+    const std::string state = text_member(*answer, "state");
+    if (state == "gone") {
+      (void)ask("DELETE", target);
+      return failure(fmt::format("{} was not plugged in: {}", id, text_member(*answer, "why")),
+                     "see the server's log, too");
+    }
+    if (state != "connecting") return answer;
+    std::this_thread::sleep_for(kPause);
+  }
 }
 
 Result Commands::operator()(const command::Detach& detach) {
@@ -179,6 +201,14 @@ Result Commands::operator()(const command::Doctor& doctor) {
 Result Commands::operator()(const command::Completion& completion) {
   const std::string script = completion_script(completion.shell);
   return Shown{control::text_json("script", script), script, 0};
+}
+
+Result Commands::operator()(const command::ServeUsbip& serve) {
+  return serve_usbip(serve, invocation_.json);
+}
+
+Result Commands::operator()(const command::ShowUsbip& show) {
+  return browse_usbip(show);
 }
 
 Result Commands::operator()(const command::Version&) {

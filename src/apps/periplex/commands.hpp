@@ -31,6 +31,8 @@ class Commands {
   [[nodiscard]] Result operator()(const command::Args& args);
   [[nodiscard]] Result operator()(const command::Doctor& doctor);
   [[nodiscard]] Result operator()(const command::Completion& completion);
+  [[nodiscard]] Result operator()(const command::ServeUsbip& serve);
+  [[nodiscard]] Result operator()(const command::ShowUsbip& show);
   [[nodiscard]] Result operator()(const command::Version&);
 
  private:
@@ -39,6 +41,8 @@ class Commands {
                                                         std::string_view body = {}, std::span<const int> files = {});
   /// The same; waits while the guest has not fetched enough of what it was sent before.
   [[nodiscard]] std::expected<std::string, Failure> ask_patiently(std::string_view target, std::string_view body);
+  /// Peripheral `id` once its far end has answered; one that was refused there is detached again.
+  [[nodiscard]] std::expected<std::string, Failure> wait_for_far_end(const std::string& id);
   [[nodiscard]] std::expected<control::http::Response, Failure> exchange(std::string_view method,
                                                                          std::string_view target, std::string_view body,
                                                                          std::span<const int> files);

@@ -19,7 +19,7 @@ _periplex() {
   local current=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD - 1]} command= sub= i
   for ((i = 1; i < COMP_CWORD; i++)); do
     case ${COMP_WORDS[i]} in
-      --machine | --control | --to | --memory | --qemu) ((i++)) ;;
+      --machine | --control | --to | --memory | --qemu | --listen | --attach) ((i++)) ;;
       -*) ;;
       *) if [[ -z $command ]]; then command=${COMP_WORDS[i]}; elif [[ -z $sub ]]; then sub=${COMP_WORDS[i]}; fi ;;
     esac
@@ -32,7 +32,7 @@ _periplex() {
     --memory) words="1G 2G 4G 8G" ;;
     *)
       case $command/$sub in
-        /) words="list attach detach eject insert type key pointer stats capture args doctor completion version --machine --control --json --help" ;;
+        /) words="list attach detach eject insert type key pointer stats capture args doctor serve browse completion version --machine --control --json --help" ;;
         attach/)
           if [[ $current == *image=* ]]; then
             COMPREPLY=($(compgen -P "${current%%image=*}image=" -f -- "${current##*image=}")); compopt -o nospace; return
@@ -42,7 +42,7 @@ _periplex() {
             *,*)
               local begun=${current%,*}
               words="$begun,controller= $begun,id= $begun,speed=full $begun,speed=high $begun,speed=super" ;;
-            *) words="storage,image= keyboard tablet mouse serial sound,playback= storage,removable=true,image= storage,readonly=true,image= storage,transport=uas,image=" ;;
+            *) words="storage,image= keyboard tablet mouse serial sound,playback= storage,removable=true,image= storage,readonly=true,image= storage,transport=uas,image= usbip,host=" ;;
           esac ;;
         detach/ | eject/ | insert/) words=$(_periplex_ids); [[ $command == eject ]] && words+=" --force" ;;
         insert/* | capture/start) COMPREPLY=($(compgen -f -- "$current")); return ;;
@@ -56,6 +56,8 @@ _periplex() {
         args/*) words="--memory" ;;
         stats/) words="--prometheus --json" ;;
         doctor/) words="--qemu --json" ;;
+        serve/ | browse/) words="usbip" ;;
+        serve/usbip) words="--listen --attach --json" ;;
         completion/) words="bash zsh fish" ;;
       esac ;;
   esac
@@ -80,7 +82,8 @@ _periplex() {
     'list:show what is plugged in' 'attach:plug a peripheral in' 'detach:pull a peripheral'
     'eject:take the medium out' 'insert:put a medium in' 'type:type a text' 'key:press keys'
     'pointer:move, click and scroll' 'stats:show what has been counted' 'capture:write USB traffic to a file'
-    'args:print what a monitor has to be started with' 'doctor:find what is wrong' 'completion:print a completion script'
+    'args:print what a monitor has to be started with' 'doctor:find what is wrong'
+    'serve:serve peripherals to others' 'browse:show what another computer offers' 'completion:print a completion script'
     'version:show the version')
   _arguments -C '--machine[the machine'\''s name]:name:' '--control[its control socket]:socket:_files' \
     '--json[print JSON]' '--help[show help]' '1:command:->command' '*::argument:->argument'
@@ -88,7 +91,7 @@ _periplex() {
     command) _describe command commands ;;
     argument)
       case $line[1] in
-        attach) _values -s , kind 'storage,image=' keyboard tablet mouse serial 'sound,playback=' controller= id= speed= || _files ;;
+        attach) _values -s , kind 'storage,image=' keyboard tablet mouse serial 'sound,playback=' 'usbip,host=' busid= controller= id= speed= || _files ;;
         stats) _arguments '--prometheus[as Prometheus scrapes it]' ;;
         detach) _arguments '1:peripheral:_periplex_ids' ;;
         eject) _arguments '--force[even if the guest has locked it]' '1:disk:_periplex_ids' ;;
@@ -98,6 +101,8 @@ _periplex() {
         pointer) _arguments '--to[which pointer]:pointer:_periplex_ids' '1:action:(move by click scroll)' '2:value:(left middle right)' ;;
         capture) _arguments '1:action:(start stop)' '2:file:_files' ;;
         args) _arguments '--memory[RAM]:size:(1G 2G 4G)' '1:vmm:(qemu libvirt cloud-hypervisor)' ;;
+        serve) _arguments '--listen[address and port]:address:' '*--attach[a peripheral]:specification:' '1:protocol:(usbip)' ;;
+        browse) _arguments '1:protocol:(usbip)' '2:host:_hosts' ;;
         doctor) _arguments '--qemu[the QEMU to look at]:program:_files' ;;
         completion) _arguments '1:shell:(bash zsh fish)' ;;
       esac ;;
@@ -125,11 +130,12 @@ for line in "list	Show what is plugged in" "attach	Plug a peripheral in" "detach
         "eject	Take the medium out" "insert	Put a medium in" "type	Type a text" "key	Press keys" \
         "pointer	Move, click and scroll" "stats	Show what has been counted" "capture	Write USB traffic to a file" \
         "args	Print what a monitor has to be started with" "doctor	Find what is wrong" \
+        "serve	Serve peripherals to others" "browse	Show what another computer offers" \
         "completion	Print a completion script" "version	Show the version"
     set -l pair (string split \t -- $line)
     complete -c periplex -n __fish_use_subcommand -a $pair[1] -d $pair[2]
 end
-complete -c periplex -n "__fish_seen_subcommand_from attach" -a "storage,image= keyboard tablet mouse serial sound,playback="
+complete -c periplex -n "__fish_seen_subcommand_from attach" -a "storage,image= keyboard tablet mouse serial sound,playback= usbip,host="
 complete -c periplex -n "__fish_seen_subcommand_from attach" -a "keyboard,controller= tablet,controller= mouse,controller="
 complete -c periplex -n "__fish_seen_subcommand_from stats" -l prometheus -d "As Prometheus scrapes it"
 complete -c periplex -n "__fish_seen_subcommand_from detach eject insert" -a "(__periplex_ids)"
@@ -142,6 +148,9 @@ complete -c periplex -n "__fish_seen_subcommand_from click" -a "left middle righ
 complete -c periplex -n "__fish_seen_subcommand_from capture" -a "start stop"
 complete -c periplex -n "__fish_seen_subcommand_from args" -a "qemu libvirt cloud-hypervisor"
 complete -c periplex -n "__fish_seen_subcommand_from args" -l memory -x -a "1G 2G 4G" -d RAM
+complete -c periplex -n "__fish_seen_subcommand_from serve browse" -a usbip
+complete -c periplex -n "__fish_seen_subcommand_from serve" -l listen -x -d "Where clients connect"
+complete -c periplex -n "__fish_seen_subcommand_from serve" -l attach -x -a "storage,image= keyboard tablet mouse" -d "A peripheral"
 complete -c periplex -n "__fish_seen_subcommand_from doctor" -l qemu -r -F -d "The QEMU to look at"
 complete -c periplex -n "__fish_seen_subcommand_from completion" -a "bash zsh fish")sh";
 

@@ -50,6 +50,8 @@ struct Words {
   int x = 0;
   int y = 0;
   std::string button;
+  std::string listen = "127.0.0.1:3240";
+  std::vector<std::string> specifications;
 };
 
 CLI::App* add_command(CLI::App& app, const char* name, const char* help, std::function<void()> chosen) {
@@ -68,7 +70,8 @@ void add_peripheral_commands(CLI::App& app, Words& words, command::Any& chosen) 
   attach
       ->add_option("SPEC", words.text,
                    "storage,image=PATH[,transport=uas][,readonly=true][,removable=true], keyboard, tablet, mouse, "
-                   "serial[,link=PATH] or sound[,playback=FILE][,capture=FILE], each with [,id=ID][,controller=NAME]"
+                   "serial[,link=PATH], sound[,playback=FILE][,capture=FILE] or usbip,host=HOST[:PORT],busid=ID, each "
+                   "with [,id=ID][,controller=NAME]"
                    "[,speed=super|high|full]; a comma inside a value is written twice")
       ->required();
   CLI::App* detach = add_command(app, "detach", "Pull a peripheral, whatever the guest does with it",
@@ -147,6 +150,29 @@ void add_machine_commands(CLI::App& app, Words& words, command::Any& chosen) {
   add_command(app, "version", "Show the version", [&] { chosen = command::Version{}; });
 }
 
+/// Peripherals elsewhere, and ours for elsewhere: no machine is asked.
+void add_remote_commands(CLI::App& app, Words& words, command::Any& chosen) {
+  CLI::App* serve = app.add_subcommand("serve", "Serve peripherals of this computer to others, without a machine");
+  serve->require_subcommand(1);
+  CLI::App* usbip = add_command(*serve, "usbip", "Over USB/IP, for example to Linux's vhci-hcd",
+                                [&] { chosen = command::ServeUsbip{words.listen, words.specifications}; });
+  usbip->add_option("--listen", words.listen, "Where clients connect (default: 127.0.0.1:3240)")
+      ->type_name("ADDRESS:PORT");
+  usbip
+      ->add_option(
+          "--attach", words.specifications,
+          "A peripheral as for `periplex attach`; again for more. What comes on standard input is typed at the "
+          "first keyboard")
+      ->required()
+      ->type_name("SPEC")
+      ->expected(1)
+      ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
+  CLI::App* browse = app.add_subcommand("browse", "Show what another computer offers");
+  browse->require_subcommand(1);
+  CLI::App* there = add_command(*browse, "usbip", "A USB/IP server", [&] { chosen = command::ShowUsbip{words.text}; });
+  there->add_option("HOST", words.text, "HOST[:PORT]")->required();
+}
+
 }  // namespace
 
 std::expected<Invocation, UsageExit> parse_invocation(int argc, const char* const* argv) {
@@ -165,6 +191,7 @@ std::expected<Invocation, UsageExit> parse_invocation(int argc, const char* cons
   add_keyboard_commands(app, words, chosen);
   add_pointer_commands(app, words, chosen);
   add_machine_commands(app, words, chosen);
+  add_remote_commands(app, words, chosen);
   for (CLI::App* command : app.get_subcommands(nullptr)) command->fallthrough();
   try {
     app.parse(argc, argv);

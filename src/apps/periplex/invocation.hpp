@@ -56,9 +56,18 @@ struct Doctor {
 struct Completion {
   std::string shell;
 };
+/// Needs no machine.
+struct ServeUsbip {
+  std::string listen;
+  std::vector<std::string> specifications;
+};
+/// Needs no machine.
+struct ShowUsbip {
+  std::string host;
+};
 struct Version {};
 using Any = std::variant<List, Attach, Detach, Eject, Insert, Type, Key, Pointer, Stats, CaptureStart, CaptureStop,
-                         Args, Doctor, Completion, Version>;
+                         Args, Doctor, Completion, ServeUsbip, ShowUsbip, Version>;
 }  // namespace command
 
 struct Invocation {

@@ -99,6 +99,11 @@ std::string details(const json::value& device) {
     }
     return ends;
   }
+  if (const json::value* state = member(device, "state")) {
+    const json::value* const why = member(device, "why");
+    return fmt::format("{} at {}: {}{}", plain(member(device, "busid")), plain(member(device, "host")), plain(state),
+                       why == nullptr ? "" : " (" + plain(why) + ")");
+  }
   std::string leds;
   for (const json::value& led : items(device, "leds")) leds += (leds.empty() ? "lit: " : ", ") + plain(&led);
   return leds;
@@ -140,6 +145,9 @@ std::string peripherals_table(std::string_view text) {
 std::string peripheral_line(std::string_view text) {
   const json::value device = parse(text);
   const json::value* const terminal = member(device, "terminal");
+  if (plain(member(device, "state")) == "connecting") {
+    return fmt::format("{} is connecting; `periplex list` shows what becomes of it", plain(member(device, "id")));
+  }
   return fmt::format("{} is in port {} of {}{}", plain(member(device, "id")), plain(member(device, "port")),
                      plain(member(device, "controller")),
                      terminal == nullptr ? "" : "; its other end is " + terminal_name(*terminal));

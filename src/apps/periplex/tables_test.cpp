@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "apps/periplex/tables.hpp"
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 namespace periplex::apps {
@@ -82,6 +83,13 @@ TEST(Tables, MembersOfStrangeAnswersAreAbsent) {
     EXPECT_EQ(peripherals_table(strange), "Nothing is plugged in.") << strange;
   }
   EXPECT_EQ(number_member(R"({"a":7})", "a"), 7u);
+}
+
+TEST(Tables, TellHowItStandsWithWhatIsSomewhereElse) {
+  const std::string far = R"({"id":"u","kind":"usbip","speed":null,"controller":"","port":0,"configured":false,)"
+                          R"("host":"h","busid":"1-1","state":"gone","why":"lost"})";
+  EXPECT_THAT(peripherals_table(R"({"devices":[)" + far + "]}"), ::testing::HasSubstr("1-1 at h: gone (lost)"));
+  EXPECT_THAT(peripheral_line(R"({"id":"u","state":"connecting"})"), ::testing::HasSubstr("u is connecting"));
 }
 
 }  // namespace

@@ -53,6 +53,8 @@ void Exporter::on_submit(const Submit& submit, ByteView data, ByteView packets) 
 }
 
 void Exporter::submit_control(Request request, ByteView data) {
+  request.packets.clear();  // that came with it for no reason
+  request.submit.packets = kNotIsochronous;
   SetupPacket setup = SetupPacket::parse(request.submit.setup);
   if (setup.is(StandardRequest::set_address, kToDevice)) return answer_control_here(request.submit);
   if (setup.is(StandardRequest::set_feature, kToPort) && setup.value == kPortReset) {

@@ -16,9 +16,11 @@ using usb::TransferPtr;
 
 constexpr std::uint8_t kFromDevice = 0x80;
 
-bool asks_for_configuration(const usb::SetupPacket& setup) {
-  return setup.is(usb::StandardRequest::get_descriptor, kFromDevice) &&
-         setup.value >> 8 == static_cast<std::uint8_t>(usb::DescriptorType::configuration);
+/// wTotalLength of a configuration, or of its beginning; 0 if that is too short.
+std::uint16_t total_length(ByteView configuration) {
+  ByteReader in(configuration);
+  in.skip(2);
+  return in.le16();
 }
 
 /// Descriptors of packets that follow an answer. Some servers send none when an URB has failed as a whole.
@@ -27,6 +29,11 @@ std::uint32_t packets_that_follow(const SubmitReturn& returned) {
 }
 
 }  // namespace
+
+bool ImportedDevice::asks_for_configuration(const usb::SetupPacket& setup) {
+  return setup.is(usb::StandardRequest::get_descriptor, kFromDevice) &&
+         setup.value >> 8 == static_cast<std::uint8_t>(usb::DescriptorType::configuration);
+}
 
 std::expected<std::size_t, std::string> ImportedDevice::payload_size(const SubmitReturn& returned) const {
   const auto found = requests_.find(returned.sequence);
@@ -85,13 +92,28 @@ void ImportedDevice::complete(Request request, const SubmitReturn& returned, Byt
   Status status = status_of(returned.status);
   if (status == Status::cancelled) status = Status::error;
   if (request.packets > 0) return complete_isochronous(std::move(request), returned, payload);
-  if (request.transfer->setup) return complete_control(std::move(request.transfer), status, payload);
+  if (request.transfer->setup) return complete_control(std::move(request), status, payload);
   // A server that reports more than it was given counts as one that took all.
   finish(std::move(request.transfer), {status, std::min(returned.actual, request.room)});
 }
 
-void ImportedDevice::complete_control(TransferPtr transfer, Status status, ByteView data) {
-  const usb::SetupPacket setup = *transfer->setup;
+/// A configuration that is longer than the usual; whether it was asked for again.
+bool ImportedDevice::ask_for_the_rest(Request& request, ByteView configuration) {
+  const std::uint16_t total = total_length(configuration);
+  const bool cut =
+      configuration.size() == request.room && request.room == kUsualConfiguration && total > configuration.size();
+  const usb::SetupPacket& asked = *request.transfer->setup;
+  if (!cut || (asked.length <= request.room && !usb::is_usb3(speed_))) return false;
+  usb::SetupPacket setup = asked;
+  setup.length = total;
+  send_control(setup, std::move(request.transfer));
+  return true;
+}
+
+void ImportedDevice::complete_control(Request request, Status status, ByteView data) {
+  const usb::SetupPacket setup = *request.transfer->setup;
+  if (status == Status::ok && asks_for_configuration(setup) && ask_for_the_rest(request, data)) return;
+  TransferPtr transfer = std::move(request.transfer);
   auto moved = static_cast<std::uint32_t>(transfer->data.size());
   if (status != Status::ok) {
     moved = 0;

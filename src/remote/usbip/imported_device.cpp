@@ -21,8 +21,7 @@ using usb::Transfer;
 using usb::TransferPtr;
 using usb::TransferType;
 
-constexpr std::uint8_t kFromDevice = 0x80;  // bmRequestType, USB 2.0 table 9-3
-constexpr std::uint8_t kToDevice = 0x00;
+constexpr std::uint8_t kToDevice = 0x00;  // bmRequestType, USB 2.0 table 9-3
 constexpr std::uint8_t kToInterface = 0x01;
 constexpr std::uint8_t kToEndpoint = 0x02;
 constexpr std::uint8_t kToPort = 0x23;  // class request of a hub, USB 2.0 table 11-15
@@ -32,12 +31,6 @@ constexpr std::uint16_t kEndpointHalt = 0;  // table 9-6
 constexpr std::uint16_t kDeviceRemoteWakeUp = 1;
 constexpr std::uint16_t kU1Enable = 48;  // USB 3.2 table 9-7, with U2_ENABLE and LTM_ENABLE
 constexpr std::uint16_t kLtmEnable = 50;
-constexpr std::uint16_t kWholeConfiguration = 0xffff;
-
-bool asks_for_configuration(const SetupPacket& setup) {
-  return setup.is(StandardRequest::get_descriptor, kFromDevice) &&
-         setup.value >> 8 == static_cast<std::uint8_t>(DescriptorType::configuration);
-}
 
 bool changes_feature(const SetupPacket& setup, std::uint8_t request_type) {
   return setup.is(StandardRequest::set_feature, request_type) || setup.is(StandardRequest::clear_feature, request_type);
@@ -95,8 +88,16 @@ void ImportedDevice::submit_control(TransferPtr transfer) {
   // Linux's server ends the connection if the buffer is not as long as the request says.
   if (!guest_bound && transfer->data.size() != setup.length) return finish(std::move(transfer), {Status::stall, 0});
   before_request(setup);
-  // Only a whole configuration can be freed of its streams: its length changes.
-  if (usb::is_usb3(speed_) && asks_for_configuration(setup)) setup.length = kWholeConfiguration;
+  if (asks_for_configuration(setup)) {
+    // Only a whole configuration can be freed of its streams: its length changes.
+    setup.length = usb::is_usb3(speed_) ? kUsualConfiguration : std::min(setup.length, kUsualConfiguration);
+  }
+  send_control(setup, std::move(transfer));
+}
+
+/// `setup` is that of `transfer`, but perhaps for its length.
+void ImportedDevice::send_control(const SetupPacket& setup, TransferPtr transfer) {
+  const bool guest_bound = setup.direction() == Direction::in;
   const Direction direction = guest_bound && setup.length > 0 ? Direction::in : Direction::out;
   Submit submit = submission(EndpointAddress(), direction, setup.length);
   submit.setup = setup.encode();

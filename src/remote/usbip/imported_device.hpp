@@ -43,6 +43,9 @@ class ImportedDevice final : public usb::Device, private InboundPipe::Far {
   /// The largest transfer.
   static constexpr std::uint32_t kMostData = 64u << 20;
 
+  /// As much of a configuration is asked for at first: some devices (QEMU's) refuse requests that are longer.
+  static constexpr std::uint16_t kUsualConfiguration = 4096;
+
   using Send = std::function<void(Bytes)>;
   ImportedDevice(const DeviceRecord& record, usb::Speed speed, ImportOptions options, Send send, Scheduler& scheduler);
   ImportedDevice(const ImportedDevice&) = delete;
@@ -87,9 +90,11 @@ class ImportedDevice final : public usb::Device, private InboundPipe::Far {
   [[nodiscard]] bool listens_unasked() const override { return suspended_ && wake_up_enabled_; }
 
   void submit_control(usb::TransferPtr transfer);
+  void send_control(const usb::SetupPacket& setup, usb::TransferPtr transfer);
   void submit_isochronous(usb::TransferPtr transfer);
   void submit_inbound(usb::TransferPtr transfer);
   void submit_outbound(usb::TransferPtr transfer);
+  [[nodiscard]] static bool asks_for_configuration(const usb::SetupPacket& setup);
   [[nodiscard]] bool answer_here(usb::TransferPtr& transfer);
   void before_request(const usb::SetupPacket& setup);
   void after_request(const usb::SetupPacket& setup);
@@ -98,7 +103,8 @@ class ImportedDevice final : public usb::Device, private InboundPipe::Far {
   [[nodiscard]] InboundPipe& pipe(usb::EndpointAddress endpoint);
   [[nodiscard]] std::size_t reports_ahead(usb::EndpointAddress endpoint) const;
   void complete(Request request, const SubmitReturn& returned, ByteView payload);
-  void complete_control(usb::TransferPtr transfer, usb::Status status, ByteView data);
+  void complete_control(Request request, usb::Status status, ByteView data);
+  [[nodiscard]] bool ask_for_the_rest(Request& request, ByteView configuration);
   void complete_isochronous(Request request, const SubmitReturn& returned, ByteView payload);
   void send_port_reset();
 

@@ -136,10 +136,27 @@ TEST_F(UsbipImporter, AGuestSeesNoStreams) {
   // Linux asks for the header first, to learn the length.
   server.guest->control({.request_type = 0x80, .request = 6, .value = 0x0200, .length = 9});
   const auto sent = server.next();
-  EXPECT_EQ(sent->submit().length, 0xffffu);
+  EXPECT_EQ(sent->submit().length, 4096u);
   server.answer(sent->submit(), out.view());
   ASSERT_EQ(last().data.size(), 9u);
   EXPECT_EQ(std::to_integer<unsigned>(last().data[2]), 9u + 9 + 7 + 6);
+}
+
+TEST_F(UsbipImporter, ALongConfigurationIsAskedForTwice) {
+  server.import();
+  Bytes whole(5000);
+  whole[0] = std::byte{9};
+  whole[1] = std::byte{2};
+  whole[2] = std::byte{5000 & 0xff};
+  whole[3] = std::byte{5000 >> 8};
+  server.guest->control({.request_type = 0x80, .request = 6, .value = 0x0200, .length = 0xffff});
+  auto sent = server.next();
+  EXPECT_EQ(sent->submit().length, 4096u);
+  server.answer(sent->submit(), ByteView(whole).first(4096));
+  sent = server.next();
+  EXPECT_EQ(sent->submit().length, 5000u);
+  server.answer(sent->submit(), whole);
+  EXPECT_EQ(last().data, whole);
 }
 
 TEST_F(UsbipImporter, ACancelledTransferComesBackAtOnceAndItsAnswerIsUnderstood) {

@@ -90,7 +90,12 @@ std::string read_padded_text(ByteReader& in, std::size_t size) {
 
 bool is_bus_id(std::string_view text) {
   return !text.empty() && text.size() < DeviceRecord::kBusIdSize &&
-         std::ranges::all_of(text, [](char c) { return c > ' ' && c < '\x7f'; });
+         std::ranges::all_of(
+             text,
+             [](char c) {
+               return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' ||
+                      c == '.' || c == ':' || c == '_';
+             });
 }
 
 std::optional<usb::Speed> speed_of(std::uint32_t linux_speed) {

@@ -95,7 +95,7 @@ void encode(ByteWriter& out, const InterfaceRecord& record);
 /// The text of a field that is filled up with NULs.
 [[nodiscard]] std::string read_padded_text(ByteReader& in, std::size_t size);
 
-/// Whether `text` fits into the protocol's field for a bus id.
+/// Whether `text` can be a bus id: "1-1.4", "usbip-vudc.0".
 [[nodiscard]] bool is_bus_id(std::string_view text);
 
 /// Empty for a number that is no speed. Wireless USB counts as high speed, SuperSpeedPlus as SuperSpeed: that is what

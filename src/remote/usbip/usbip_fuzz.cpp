@@ -172,7 +172,7 @@ class Client final : public Scenario, private ExporterHost {
         ByteWriter out;
         encode(out, Submit{.sequence = ++sequence_,
                            .direction = (what & 16) != 0 ? usb::Direction::in : usb::Direction::out,
-                           .endpoint = what >> 5,
+                           .endpoint = static_cast<std::uint32_t>(what >> 5),
                            .flags = input_.u8(),
                            .length = (what & 16) != 0 ? input_.le16() : static_cast<std::uint32_t>(payload.size()),
                            .packets = input_.u8() % 4u,

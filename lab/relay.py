@@ -1,0 +1,158 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A TCP relay that makes a network of a loopback: a fixed delay each way, a cap on the rate, cut connections.
+
+It ends TCP on both sides, so that what is measured through it knows nothing of windows and losses: only of time.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import contextlib
+import socket
+import threading
+from collections.abc import Coroutine
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Any, Self
+
+_CHUNK = 1 << 18
+_QUEUE = 64 << 20  # what is on its way in one direction, where the rate is not capped
+
+
+@dataclass
+class Path:
+    """What the network between both ends is like; may be changed while connections are open."""
+
+    delay: float = 0.0  # seconds, each way
+    rate: float | None = None  # bytes a second, each way
+    queue: int = 1 << 20  # bytes that wait for their turn where the rate is capped; then the sender waits
+
+
+class Relay:
+    """Listens on a port of this computer and relays every connection to `target`. A context manager."""
+
+    def __init__(self, target: tuple[str, int], rtt: float = 0.0, rate: float | None = None, port: int = 0) -> None:
+        """`rtt` in seconds; `rate` in bytes a second; `port` 0 is any that is free."""
+        self.path = Path(rtt / 2, rate)
+        self._target = target
+        self._listening = socket.create_server(("127.0.0.1", port))
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
+        self._writers: set[asyncio.StreamWriter] = set()
+
+    @property
+    def port(self) -> int:
+        """Where it listens, on 127.0.0.1."""
+        return self._listening.getsockname()[1]
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        self._server = self._run(asyncio.start_server(self._serve, sock=self._listening, limit=_CHUNK))
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None,
+                 trace: TracebackType | None) -> None:
+        self._run(self._end())
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join()
+        self._loop.close()
+
+    def cut(self) -> int:
+        """Ends all connections as a failing network does; how many there were."""
+        async def work() -> int:
+            count = len(self._writers)
+            for writer in list(self._writers):
+                writer.transport.abort()
+            return count
+        return self._run(work())
+
+    async def _end(self) -> None:
+        self._server.close()
+        tasks = [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    def _run(self, work: Coroutine[Any, Any, Any]) -> Any:
+        return asyncio.run_coroutine_threadsafe(work, self._loop).result(30)
+
+    async def _serve(self, near_in: asyncio.StreamReader, near_out: asyncio.StreamWriter) -> None:
+        try:
+            far_in, far_out = await asyncio.open_connection(*self._target, limit=_CHUNK)
+        except OSError:
+            near_out.transport.abort()
+            return
+        for writer in (near_out, far_out):
+            writer.get_extra_info("socket").setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            self._writers.add(writer)
+        try:
+            await asyncio.gather(self._carry(near_in, far_out), self._carry(far_in, near_out))
+        except (OSError, asyncio.CancelledError):  # the latter: the relay ends
+            pass
+        finally:
+            for writer in (near_out, far_out):
+                self._writers.discard(writer)
+                writer.transport.abort()
+
+    async def _carry(self, source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:
+        """One direction. Chunks wait in a queue until they have been on their way for long enough."""
+        chunks: asyncio.Queue[tuple[float, bytes]] = asyncio.Queue()
+        room = asyncio.Condition()
+        queued = 0
+
+        async def deliver() -> None:
+            nonlocal queued
+            while True:
+                due, chunk = await chunks.get()
+                if (wait := due - self._loop.time()) > 0:
+                    await asyncio.sleep(wait)
+                if not chunk:
+                    with contextlib.suppress(OSError):
+                        sink.write_eof()
+                    return
+                sink.write(chunk)
+                await sink.drain()
+                async with room:
+                    queued -= len(chunk)
+                    room.notify()
+
+        delivery = asyncio.ensure_future(deliver())
+        free_at = 0.0  # when the link has sent everything so far
+        try:
+            while True:
+                chunk = await source.read(_CHUNK if self.path.rate is None else 16384)
+                now = self._loop.time()
+                free_at = max(free_at, now)
+                if self.path.rate is not None:
+                    free_at += len(chunk) / self.path.rate
+                chunks.put_nowait((free_at + self.path.delay, chunk))
+                if not chunk:
+                    break
+                async with room:
+                    queued += len(chunk)
+                    while queued > (_QUEUE if self.path.rate is None else self.path.queue):
+                        await room.wait()
+            await delivery
+        finally:
+            delivery.cancel()
+            await asyncio.gather(delivery, return_exceptions=True)
+
+
+def main() -> None:
+    """`python3 -m lab.relay --to HOST:PORT [--port N] [--rtt MS] [--rate KB/S]`."""
+    parser = argparse.ArgumentParser(prog="lab.relay", description=main.__doc__)
+    parser.add_argument("--to", required=True, help="HOST:PORT")
+    parser.add_argument("--port", type=int, default=0, help="where to listen (default: any free port)")
+    parser.add_argument("--rtt", type=float, default=0.0, help="milliseconds there and back")
+    parser.add_argument("--rate", type=float, help="kilobytes a second each way")
+    arguments = parser.parse_args()
+    host, _, port = arguments.to.rpartition(":")
+    rate = arguments.rate and arguments.rate * 1000
+    with Relay((host, int(port)), arguments.rtt / 1000, rate, arguments.port) as relay:
+        print(f"127.0.0.1:{relay.port}", flush=True)
+        threading.Event().wait()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,97 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The relay delays as it says, keeps every byte, and cuts."""
+
+import socket
+import threading
+import time
+import unittest
+
+from lab.relay import Relay
+
+
+class Echo:
+    """A server that sends back what it gets."""
+
+    def __init__(self) -> None:
+        self.listening = socket.create_server(("127.0.0.1", 0))
+        threading.Thread(target=self._serve, daemon=True).start()
+
+    @property
+    def address(self) -> tuple[str, int]:
+        """Where it listens."""
+        return self.listening.getsockname()
+
+    def _serve(self) -> None:
+        while True:
+            try:
+                connection, _ = self.listening.accept()
+            except OSError:
+                return
+            threading.Thread(target=self._echo, args=(connection,), daemon=True).start()
+
+    @staticmethod
+    def _echo(connection: socket.socket) -> None:
+        with connection:
+            try:
+                while data := connection.recv(65536):
+                    connection.sendall(data)
+            except OSError:
+                pass
+
+
+def exchange(connection: socket.socket, data: bytes) -> bytes:
+    """Sends `data` from another thread and receives as much."""
+    threading.Thread(target=connection.sendall, args=(data,), daemon=True).start()
+    got = bytearray()
+    while len(got) < len(data):
+        got += connection.recv(65536)
+    return bytes(got)
+
+
+class RelayTest(unittest.TestCase):
+    """Against a server that echoes."""
+
+    def setUp(self) -> None:
+        self.echo = Echo()
+        self.addCleanup(self.echo.listening.close)
+
+    def _connect(self, relay: Relay) -> socket.socket:
+        connection = socket.create_connection(("127.0.0.1", relay.port), 10)
+        self.addCleanup(connection.close)
+        return connection
+
+    def test_a_round_trip_takes_as_long_as_it_should(self) -> None:
+        with Relay(self.echo.address, rtt=0.05) as relay:
+            connection = self._connect(relay)
+            exchange(connection, b"first")
+            started = time.monotonic()
+            self.assertEqual(exchange(connection, b"x"), b"x")
+            self.assertGreaterEqual(time.monotonic() - started, 0.05)
+
+    def test_delay_does_not_cap_the_rate(self) -> None:
+        data = bytes(range(256)) * (16 << 10)
+        with Relay(self.echo.address, rtt=0.1) as relay:
+            started = time.monotonic()
+            self.assertEqual(exchange(self._connect(relay), data), data)
+            self.assertLess(time.monotonic() - started, 5.0)
+
+    def test_a_cap_is_a_cap(self) -> None:
+        with Relay(self.echo.address, rate=200e3) as relay:
+            started = time.monotonic()
+            exchange(self._connect(relay), bytes(100_000))
+            self.assertGreaterEqual(time.monotonic() - started, 0.45)
+
+    def test_cut_connections_are_broken_and_new_ones_work(self) -> None:
+        with Relay(self.echo.address) as relay:
+            connection = self._connect(relay)
+            exchange(connection, b"x")
+            self.assertEqual(relay.cut(), 2)
+            try:
+                self.assertEqual(connection.recv(1), b"")
+            except ConnectionError:
+                pass
+            self.assertEqual(exchange(self._connect(relay), b"y"), b"y")
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -1,0 +1,131 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "machine/remote_peripheral.hpp"
+
+#include <algorithm>
+#include <fmt/format.h>
+#include <utility>
+
+#include "base/log.hpp"
+#include "machine/remote_session.hpp"
+#include "usb/device_reference.hpp"
+#include "usb/other_speed_device.hpp"
+
+namespace periplex::machine {
+
+Outcome<std::unique_ptr<RemotePeripheral>> RemotePeripheral::make(Description description, UniqueFd socket,
+                                                                  const RemoteServices& services) {
+  if (!ByteStream::suits(socket)) {
+    return std::unexpected(Refusal{Reason::invalid, fmt::format("what came for {} is not a connection", description.id),
+                                   "hand over a connected stream socket, as `periplex attach` does"});
+  }
+  return std::unique_ptr<RemotePeripheral>(new RemotePeripheral(std::move(description), std::move(socket), services));
+}
+
+RemotePeripheral::RemotePeripheral(Description description, UniqueFd socket, const RemoteServices& services)
+    : description_(std::move(description)),
+      services_(services),
+      stream_(services.loop, std::move(socket),
+              {[this](ByteView bytes) { session_->receive(bytes); },
+               [this](const std::string& why) {
+                 if (state_ == RemoteState::gone) return;
+                 log::info("machine", fmt::format("{}: {}", id(), why));
+                 session_->disconnected();
+               },
+               {}}),
+      session_(make_remote_session(description_, static_cast<remote::SessionHost&>(*this), services.loop)) {
+  session_->connected();
+}
+
+RemotePeripheral::~RemotePeripheral() {
+  leave();
+}
+
+void RemotePeripheral::leave() {
+  if (std::exchange(leaving_, true)) return;
+  pull();
+  session_->disconnected();
+  stream_.finish();
+}
+
+PeripheralView RemotePeripheral::view() const {
+  PeripheralView view{
+      .description = description_, .port = port_.value, .leds = {}, .terminal = {}, .remote = RemoteView{state_, why_}};
+  if (!in_port()) {
+    view.description.speed.reset();
+    return view;
+  }
+  view.description.controller = controller_;
+  view.description.speed = front_->speed();
+  services_.controllers.for_each_endpoint(
+      *front_, controller_, [&](usb::EndpointAddress endpoint, usb::TransferType, const usb::EndpointCounters&) {
+        view.configured |= endpoint.number() != 0;
+      });
+  return view;
+}
+
+PeripheralStatistics RemotePeripheral::statistics() const {
+  PeripheralStatistics statistics{.id = id(), .controller = controller_, .endpoints = {}};
+  if (!in_port()) return statistics;
+  services_.controllers.for_each_endpoint(
+      *front_, controller_,
+      [&](usb::EndpointAddress address, usb::TransferType type, const usb::EndpointCounters& counters) {
+        statistics.endpoints.push_back({address, type, counters});
+      });
+  return statistics;
+}
+
+/// What goes into the port.
+std::unique_ptr<usb::Device> RemotePeripheral::in_front_of(usb::Device& device) const {
+  const usb::Speed limit = std::min(device.speed(), description_.speed.value_or(device.speed()));
+  usb::Speed speed = limit;
+  if (!services_.controllers.runs(limit, description_.controller)) {
+    speed = std::min(limit, services_.controllers.best_speed(limit, description_.controller));
+  }
+  if (speed < device.speed()) return std::make_unique<usb::OtherSpeedDevice>(device, speed, services_.loop);
+  return std::make_unique<usb::DeviceReference>(device);
+}
+
+void RemotePeripheral::device_arrived(usb::Device& device) {
+  auto front = in_front_of(device);
+  const usb::DeviceLabel label = services_.next_label(front->speed());
+  // A session may offer a device again; what the old front has finished is still on its way.
+  if (front_) services_.loop.defer([old = std::move(front_)] {});
+  front_ = std::make_unique<usb::ObservedDevice>(std::move(front), label);
+  services_.watch(*front_);
+  auto place = services_.controllers.plug(*front_, description_.controller);
+  if (!place) return become_gone(fmt::format("{} ({})", place.error().text, place.error().advice));
+  controller_ = std::move(place->controller);
+  port_ = place->port;
+  state_ = RemoteState::plugged;
+  log::info("machine", fmt::format("{} is in port {} of {}", id(), port_.value, controller_));
+}
+
+void RemotePeripheral::device_left(usb::Device&) {
+  pull();
+}
+
+void RemotePeripheral::session_held(bool held) {
+  if (in_port()) state_ = held ? RemoteState::held : RemoteState::plugged;
+}
+
+void RemotePeripheral::session_failed(std::string why) {
+  become_gone(std::move(why));
+}
+
+void RemotePeripheral::pull() {
+  if (!in_port()) return;
+  services_.controllers.pull(*front_, controller_);
+  port_ = usb::PortNumber();
+  controller_.clear();
+}
+
+void RemotePeripheral::become_gone(std::string why) {
+  if (state_ == RemoteState::gone) return;
+  state_ = RemoteState::gone;
+  why_ = std::move(why);
+  if (leaving_) return;
+  log::warning("machine", fmt::format("{} is gone: {}", id(), why_));
+  stream_.finish();
+}
+
+}  // namespace periplex::machine

@@ -1,0 +1,166 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "machine/remote_peripheral.hpp"
+
+#include <array>
+#include <fmt/format.h>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "loop/unix_listener.hpp"
+#include "machine/machine.hpp"
+#include "remote/usbip/operation.hpp"
+
+namespace periplex::machine {
+namespace {
+
+using namespace std::chrono_literals;
+using ::testing::HasSubstr;
+namespace usbip = remote::usbip;
+
+/// A machine, and the other end of a connection to a USB/IP server, played by hand.
+class RemotePeripheralTest : public ::testing::Test {
+ protected:
+  void start(ControllerDescription controller) {
+    std::vector<ControllerPlan> controllers(1);
+    controllers[0].description = std::move(controller);
+    for (const std::string& name : function_names(controllers[0].description)) {
+      paths.push_back(::testing::TempDir() + fmt::format("periplex-remote-{}-{}.sock", ::getpid(), name));
+      controllers[0].sockets.push_back({paths.back(), listen_unix({.path = paths.back()}).value()});
+    }
+    machine =
+        std::make_unique<Machine>(loop, Machine::Options{.name = "vm1", .control_socket = "c"}, std::move(controllers));
+    machine->serve();
+  }
+  ~RemotePeripheralTest() override {
+    machine.reset();
+    for (const std::string& path : paths) ::unlink(path.c_str());
+  }
+
+  Outcome<PeripheralView> attach(std::string_view specification = "usbip,id=u,host=h,busid=1-1") {
+    std::array<int, 2> ends{};
+    EXPECT_EQ(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, ends.data()), 0);
+    server = UniqueFd(ends[1]);
+    Files files;
+    files.emplace_back(ends[0]);
+    return machine->attach(parse_specification(specification).value(), std::move(files));
+  }
+  void turn() {
+    for (int i = 0; i < 10; ++i) loop.run_once(0ns);
+  }
+  void say(ByteView bytes) {
+    EXPECT_EQ(::write(server.get(), bytes.data(), bytes.size()), std::ssize(bytes));
+    turn();
+  }
+  void answer_import(usb::Speed speed, usbip::OperationStatus status = usbip::OperationStatus::ok) {
+    ByteWriter out;
+    encode(out, usbip::OperationHeader{.code = static_cast<std::uint16_t>(usbip::Operation::reply_import),
+                                       .status = static_cast<std::uint32_t>(status)});
+    if (status == usbip::OperationStatus::ok) encode(out, usbip::DeviceRecord{.speed = usbip::linux_speed(speed)});
+    say(out.view());
+  }
+  PeripheralView view() { return machine->peripherals().at(0); }
+
+  EventLoop loop;
+  std::vector<std::string> paths;
+  std::unique_ptr<Machine> machine;
+  UniqueFd server;
+};
+
+TEST_F(RemotePeripheralTest, IsPluggedInWhenItsFarEndHasAnswered) {
+  start({"xhci", Xhci{}});
+  const auto attached = attach();
+  ASSERT_TRUE(attached) << attached.error().text;
+  EXPECT_EQ(attached->remote->state, RemoteState::connecting);
+  EXPECT_EQ(attached->port, 0u);
+  turn();
+  std::array<std::byte, 64> request;
+  EXPECT_EQ(::read(server.get(), request.data(), request.size()), 40);
+  answer_import(usb::Speed::super);
+  EXPECT_EQ(view().remote->state, RemoteState::plugged);
+  EXPECT_EQ(view().description.controller, "xhci");
+  EXPECT_EQ(view().description.speed, usb::Speed::super);
+  EXPECT_NE(view().port, 0u);
+  EXPECT_EQ(machine->statistics().peripherals.at(0).id, "u");
+  ASSERT_TRUE(machine->detach("u"));
+  turn();
+  EXPECT_TRUE(machine->peripherals().empty());
+  EXPECT_EQ(::read(server.get(), request.data(), request.size()), 0) << "the connection is closed";
+}
+
+TEST_F(RemotePeripheralTest, ASlowerControllerGetsItSlower) {
+  start({"uhci", Uhci{}});
+  ASSERT_TRUE(attach());
+  answer_import(usb::Speed::high);
+  EXPECT_EQ(view().remote->state, RemoteState::plugged);
+  EXPECT_EQ(view().description.speed, usb::Speed::full);
+  ASSERT_TRUE(machine->detach("u"));
+  ASSERT_TRUE(attach());
+  answer_import(usb::Speed::low);
+  EXPECT_EQ(view().description.speed, usb::Speed::low);
+}
+
+TEST_F(RemotePeripheralTest, IsNoFasterThanWanted) {
+  start({"xhci", Xhci{}});
+  ASSERT_TRUE(attach("usbip,id=u,host=h,busid=1-1,speed=high"));
+  answer_import(usb::Speed::super);
+  EXPECT_EQ(view().description.speed, usb::Speed::high);
+}
+
+TEST_F(RemotePeripheralTest, IsGoneWithItsConnection) {
+  start({"xhci", Xhci{}});
+  ASSERT_TRUE(attach());
+  answer_import(usb::Speed::high);
+  server.reset();
+  turn();
+  EXPECT_EQ(view().remote->state, RemoteState::gone);
+  EXPECT_THAT(view().remote->why, HasSubstr("lost"));
+  EXPECT_EQ(view().port, 0u);
+  ASSERT_TRUE(attach("usbip,id=v,host=h,busid=1-1")) << "the port is free, the id is not";
+  EXPECT_EQ(attach("keyboard,id=u").error().reason, Reason::conflict);
+  EXPECT_TRUE(machine->detach("u"));
+}
+
+TEST_F(RemotePeripheralTest, SaysWhyItWasRefused) {
+  start({"xhci", Xhci{}});
+  ASSERT_TRUE(attach());
+  answer_import(usb::Speed::high, usbip::OperationStatus::busy);
+  EXPECT_EQ(view().remote->state, RemoteState::gone);
+  EXPECT_THAT(view().remote->why, HasSubstr("in use by somebody else"));
+}
+
+TEST_F(RemotePeripheralTest, SaysThatThereIsNoPort) {
+  start({"uhci", Uhci{.ports = 1}});
+  ASSERT_TRUE(machine->attach(parse_specification("mouse").value(), {}));
+  ASSERT_TRUE(attach());
+  answer_import(usb::Speed::full);
+  ASSERT_EQ(machine->peripherals().size(), 2u);
+  EXPECT_EQ(machine->peripherals()[1].remote->state, RemoteState::gone);
+  EXPECT_THAT(machine->peripherals()[1].remote->why, HasSubstr("all ports"));
+}
+
+TEST_F(RemotePeripheralTest, TakesOnlyAConnection) {
+  start({"xhci", Xhci{}});
+  EXPECT_EQ(machine->attach(parse_specification("usbip,host=h,busid=1-1").value(), {}).error().reason, Reason::invalid);
+  EXPECT_TRUE(machine->peripherals().empty());
+}
+
+TEST_F(RemotePeripheralTest, WhatIsDoneToALocalOneIsRefused) {
+  start({"xhci", Xhci{}});
+  ASSERT_TRUE(attach());
+  EXPECT_EQ(machine->eject("u", true).error().reason, Reason::conflict);
+  EXPECT_EQ(machine->type("u", "x").error().reason, Reason::conflict);
+}
+
+TEST_F(RemotePeripheralTest, TheMachineMayEndWhileItIsThere) {
+  start({"xhci", Xhci{}});
+  ASSERT_TRUE(attach());
+  answer_import(usb::Speed::high);
+  ASSERT_TRUE(attach("usbip,id=v,host=h,busid=1-2"));
+  ASSERT_TRUE(machine->detach("u"));
+  machine.reset();
+}
+
+}  // namespace
+}  // namespace periplex::machine

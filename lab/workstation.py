@@ -21,7 +21,9 @@ from lab.guest import Guest
 HOST = "10.0.2.2"  # this computer, as the workstation sees it
 USBIP_PORT = 3240
 
-_NETWORK = f"""
+# usbip(8) keeps in /var/run what it has attached.
+_SETUP = f"""
+    mkdir -p /var/run
     ip link set lo up
     ip link set eth0 up
     ip addr add 10.0.2.15/24 dev eth0
@@ -69,7 +71,7 @@ class Workstation:
     def __enter__(self) -> Self:
         self.guest.__enter__()
         try:
-            self.guest.check(_NETWORK)
+            self.guest.check(_SETUP)
         except BaseException as error:
             self.guest.__exit__(type(error), error, error.__traceback__)
             raise

@@ -237,8 +237,9 @@ class Exported(GuestCase):
         """`periplex serve usbip`, ready."""
         words = [word for specification in specifications for word in ("--attach", specification)]
         log = Path(self.scratch / "serve.log")
-        server = subprocess.Popen([str(program("periplex")), "serve", "usbip", "--listen", f"127.0.0.1:{port}", *words],
-                                  stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log.open("wb"))
+        with log.open("wb") as said:
+            server = subprocess.Popen([str(program("periplex")), "serve", "usbip", "--listen", f"127.0.0.1:{port}", *words],
+                                      stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=said, process_group=0)
         self.addCleanup(process.stop, server)
         assert server.stdout is not None
         while line := server.stdout.readline():

@@ -1,10 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """USB/IP both ways: devices at Debian's usbipd in a machine, and ours at Linux's vhci-hcd."""
 
+import contextlib
 import json
 import random
 import subprocess
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 from lab import evdev, image, initramfs, process, usb_view, workstation
@@ -22,6 +24,26 @@ RTT = 0.05
 REPORT = 0.008  # seconds between reports at 125 Hz
 
 
+@contextlib.contextmanager
+def serving(scratch: Path, port: int, *specifications: str) -> Iterator[subprocess.Popen[bytes]]:
+    """`periplex serve usbip`, ready."""
+    words = [word for specification in specifications for word in ("--attach", specification)]
+    log = scratch / "serve.log"
+    with log.open("wb") as said:
+        server = subprocess.Popen([str(program("periplex")), "serve", "usbip", "--listen", f"127.0.0.1:{port}", *words],
+                                  stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=said, process_group=0)
+    assert server.stdin is not None and server.stdout is not None
+    try:
+        while b"ready on" not in (line := server.stdout.readline()):
+            if not line:
+                raise MachineError(f"periplex serve did not start: {log.read_text()}")
+        yield server
+    finally:
+        process.stop(server)
+        server.stdin.close()
+        server.stdout.close()
+
+
 class Importing(GuestCase):
     """A machine, a workstation, and a network between them."""
 
@@ -37,11 +59,10 @@ class Importing(GuestCase):
         ws.start_usbip_server()
         return ws
 
-    def attach(self, hardware: PeriplexHardware, relay: Relay, bus_id: str, identifier: str, **settings: str) -> str:
+    def attach(self, hardware: PeriplexHardware, port: int, bus_id: str, identifier: str) -> str:
         """Imports a device; what the client said on its standard error."""
-        more = "".join(f",{key}={value}" for key, value in settings.items())
         command = [str(program("periplex")), "--control", str(hardware.machine.control), "attach",
-                   f"usbip,id={identifier},host=127.0.0.1:{relay.port},busid={bus_id}{more}"]
+                   f"usbip,id={identifier},host=127.0.0.1:{port},busid={bus_id}"]
         done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
         self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
         self.assertEqual(hardware.device(identifier)["state"], "plugged")
@@ -70,7 +91,7 @@ class ImportedDisk(Importing):
         relay = self.enterContext(Relay(("127.0.0.1", ws.port()), rtt=0.002))
         hardware = self.machine()
         guest = self.boot(hardware, initramfs.STORAGE)
-        warning = self.attach(hardware, relay, bus_id, "disk")
+        warning = self.attach(hardware, relay.port, bus_id, "disk")
         self.assertIn("neither encrypted nor authenticated", warning)
         name = usb_view.wait_disk(guest, self.size)
         device = usb_view.usb_device(guest, name)
@@ -96,7 +117,7 @@ class ImportedDisk(Importing):
         guest = self.boot(hardware)
         for turn in range(count(2, 10)):
             with self.subTest(turn=turn):
-                self.attach(hardware, relay, bus_id, "disk")
+                self.attach(hardware, relay.port, bus_id, "disk")
                 name = usb_view.wait_disk(guest, self.size)
                 guest.check(f"""
                     (while dd if=/dev/{name} of=/dev/null bs=64k iflag=direct 2>/dev/null; do touch /tmp/turn; done
@@ -127,17 +148,31 @@ class ImportedDiskOnUhci(ImportedDisk, controller=UHCI):
 class ImportedUasDisk(Importing):
     """What USB/IP cannot carry is not shown."""
 
-    def test_a_superspeed_uas_disk_works_without_streams(self) -> None:
+    def test_a_disk_with_uas_and_bulk_only_is_driven_with_bulk_only(self) -> None:
+        disk = image.filled(self.scratch / "disk.img", 4 * MIB)
+        port = workstation.free_port()
+        self.enterContext(serving(self.scratch, port, f"storage,image={disk},transport=uas"))
+        hardware = self.machine()
+        guest = self.boot(hardware)
+        self.attach(hardware, port, "1-1", "disk")
+        name = usb_view.wait_disk(guest, 4 * MIB)
+        device = usb_view.usb_device(guest, name)
+        self.assertEqual(usb_view.speed(guest, device), "5000")
+        self.assertEqual(usb_view.interface_driver(guest, device), "usb-storage")
+        self.assertEqual(guest.check(f"sha256sum </dev/{name}", 60).split()[0], image.sha256(disk))
+        self.assert_healthy(guest)
+
+    def test_a_disk_that_needs_streams_is_refused_and_the_log_says_why(self) -> None:
         disk = image.filled(self.scratch / "disk.img", 4 * MIB)
         ws = self.workstation(*workstation.uas_disk("disk", disk))
         bus_id = ws.export(ws.bus_id("08"))
-        relay = self.enterContext(Relay(("127.0.0.1", ws.port())))
         hardware = self.machine()
         guest = self.boot(hardware)
-        self.attach(hardware, relay, bus_id, "disk")
-        guest.wait_for(r"new SuperSpeed USB device", 30)
+        self.attach(hardware, ws.port(), bus_id, "disk")
+        guest.wait_for("does not support streams", 30)
         self.assertFalse(usb_view.has_streams(guest))
-        self.assert_healthy(guest)
+        self.assertEqual(usb_view.disks(guest), [])
+        self.assertIn("needs streams, which USB/IP cannot carry", hardware.machine.said())
 
 
 class ImportedKeyboard(Importing):
@@ -150,7 +185,7 @@ class ImportedKeyboard(Importing):
         relay = self.enterContext(Relay(("127.0.0.1", ws.port()), rtt=RTT))
         hardware = self.machine()
         guest = self.boot(hardware)
-        self.attach(hardware, relay, bus_id, "kbd")
+        self.attach(hardware, relay.port, bus_id, "kbd")
         recorder = evdev.Recorder(guest, evdev.find_node(guest, "keyboard"))
         letters = "".join(sorted(set("abcdefghijklmnopqrstuvwxyz0123456789")))
         for letter in letters:
@@ -207,7 +242,7 @@ class Exported(GuestCase):
     def test_vhci_uses_our_disk_and_our_keyboard(self) -> None:
         disk = image.filled(self.scratch / "disk.img", 8 * MIB)
         port = workstation.free_port()
-        server = self._serve(port, f"storage,id=stick,image={disk}", "keyboard,id=kbd")
+        server = self.enterContext(serving(self.scratch, port, f"storage,id=stick,image={disk}", "keyboard,id=kbd"))
         ws = self.enterContext(Workstation(forwards=(), name="vhci-client"))
         self.addCleanup(self._keep_evidence, ws.guest)
         guest = ws.guest
@@ -232,17 +267,3 @@ class Exported(GuestCase):
 
     def _attach(self, guest: Guest, port: int, bus_id: str) -> None:
         guest.check(f"usbip --tcp-port {port} attach -r {HOST} -b {bus_id}", 30)
-
-    def _serve(self, port: int, *specifications: str) -> subprocess.Popen[bytes]:
-        """`periplex serve usbip`, ready."""
-        words = [word for specification in specifications for word in ("--attach", specification)]
-        log = Path(self.scratch / "serve.log")
-        with log.open("wb") as said:
-            server = subprocess.Popen([str(program("periplex")), "serve", "usbip", "--listen", f"127.0.0.1:{port}", *words],
-                                      stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=said, process_group=0)
-        self.addCleanup(process.stop, server)
-        assert server.stdout is not None
-        while line := server.stdout.readline():
-            if b"ready on" in line:
-                return server
-        raise MachineError(f"periplex serve did not start: {log.read_text()}")

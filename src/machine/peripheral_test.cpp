@@ -131,7 +131,7 @@ TEST(UsbipSpecification, NamesAHostAndABusId) {
   EXPECT_EQ(needed_files(*description), 1u);
   EXPECT_EQ(describe("usbip", settings(*description)), *description);
   for (const char* wrong : {"usbip", "usbip,host=h", "usbip,busid=1-1", "usbip,host=h,busid=a b",
-                            "usbip,host=h,busid=", "usbip,host=h,busid=1-1,ahead=0", "usbip,host=h,busid=1-1,ahead=65",
+                            "usbip,host=h,busid=", "usbip,host=h,busid=1-1,ahead=0", "usbip,host=h,busid=1-1,ahead=129",
                             "usbip,host=h,busid=1-1,image=x"}) {
     EXPECT_FALSE(parse_specification(wrong)) << wrong;
   }

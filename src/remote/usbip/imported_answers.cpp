@@ -110,6 +110,13 @@ bool ImportedDevice::ask_for_the_rest(Request& request, ByteView configuration) 
   return true;
 }
 
+void ImportedDevice::tell_of_streams(ByteView configuration) {
+  const auto parsed = usb::parse_configuration(configuration);
+  if (!parsed || !usb::needs_streams(*parsed) || std::exchange(told_of_streams_, true)) return;
+  log::warning("remote", fmt::format("{} needs streams, which USB/IP cannot carry: a guest's driver will refuse it",
+                                     options_.bus_id));
+}
+
 void ImportedDevice::complete_control(Request request, Status status, ByteView data) {
   const usb::SetupPacket setup = *request.transfer->setup;
   if (status == Status::ok && asks_for_configuration(setup) && ask_for_the_rest(request, data)) return;
@@ -120,7 +127,10 @@ void ImportedDevice::complete_control(Request request, Status status, ByteView d
   } else if (setup.direction() == Direction::in) {
     Bytes answer(data.begin(), data.end());
     if (asks_for_configuration(setup)) {
-      if (usb::is_usb3(speed_)) answer = usb::without_streams(answer);
+      if (usb::is_usb3(speed_)) {
+        tell_of_streams(answer);
+        answer = usb::without_streams(answer);
+      }
       endpoints_.learn(answer);
     }
     const std::size_t wanted = std::min<std::size_t>(answer.size(), setup.length);

@@ -24,7 +24,7 @@ struct ImportOptions {
   std::string bus_id;
   /// Interrupt requests that are kept at the far end; 0: as many as cover `ImportedDevice::kCoveredTime`.
   std::size_t reports_ahead = 0;
-  static constexpr std::size_t kMostReportsAhead = 64;
+  static constexpr std::size_t kMostReportsAhead = 128;
 };
 
 /// A device at a USB/IP server, as our controllers see it.
@@ -35,7 +35,7 @@ struct ImportOptions {
 class ImportedDevice final : public usb::Device, private InboundPipe::Far {
  public:
   /// How much time interrupt requests at the far end cover: a round trip, and a guest that is late.
-  static constexpr Nanoseconds kCoveredTime = std::chrono::milliseconds(250);
+  static constexpr Nanoseconds kCoveredTime = std::chrono::milliseconds(500);
   static constexpr std::size_t kFewestReportsAhead = 8;
   static constexpr std::size_t kReportsAheadUnknown = 16;  ///< where the interval is not known
   /// As many unanswered requests as a far end may keep.
@@ -104,6 +104,7 @@ class ImportedDevice final : public usb::Device, private InboundPipe::Far {
   [[nodiscard]] std::size_t reports_ahead(usb::EndpointAddress endpoint) const;
   void complete(Request request, const SubmitReturn& returned, ByteView payload);
   void complete_control(Request request, usb::Status status, ByteView data);
+  void tell_of_streams(ByteView configuration);
   [[nodiscard]] bool ask_for_the_rest(Request& request, ByteView configuration);
   void complete_isochronous(Request request, const SubmitReturn& returned, ByteView payload);
   void send_port_reset();
@@ -120,6 +121,7 @@ class ImportedDevice final : public usb::Device, private InboundPipe::Far {
   std::unordered_map<std::uint32_t, std::uint32_t> unlinks_;  // sequence numbers: of the unlink, of its target
   std::uint32_t sequence_ = 0;
   bool left_ = false;
+  bool told_of_streams_ = false;
   bool used_ = false;  // since the last reset
   bool suspended_ = false;
   bool wake_up_enabled_ = false;

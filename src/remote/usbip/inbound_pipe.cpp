@@ -105,8 +105,12 @@ void InboundPipe::fill() {
     if (waiting_.empty() || live_requests() > 0) return;
     failed_ = false;
   }
-  const std::size_t wanted = std::max(waiting_.size(), asks_ahead_ ? ahead_ : 0);
-  while (live_requests() + runs_.size() < wanted) {
+  const auto wants_more = [this] {
+    const std::size_t live = live_requests();
+    if (live + runs_.size() < waiting_.size()) return true;
+    return asks_ahead_ && live < ahead_ && live + runs_.size() < std::max(ahead_, kMostKept);
+  };
+  while (wants_more()) {
     const std::uint32_t room = next_room();
     requests_.push_back({far_.ask(endpoint_, room), room});
   }

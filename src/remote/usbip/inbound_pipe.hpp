@@ -13,9 +13,9 @@ namespace periplex::remote::usbip {
 
 /// Guest-bound data of one bulk or interrupt endpoint: matches what the far end sends with what the guest asks for.
 ///
-/// Bulk: one request for each transfer of the guest. Interrupt: some requests more (`ahead`), so that reports come
-/// without a round trip for each; what the guest has not fetched yet waits here, and counts among those requests, so
-/// that a guest that does not fetch stops the far end as a device is stopped that is not polled.
+/// Bulk: one request for each transfer of the guest. Interrupt: always `ahead` requests, so that reports come without a
+/// round trip for each. What the guest has not fetched yet waits here, up to `kMostKept` reports; then the far end is
+/// not asked any more, and the device is as one that is not polled.
 ///
 /// A transfer that the guest withdraws ends at once. What the far end had sent for it nevertheless goes to the next: a
 /// guest's controller withdraws transfers for reasons of its own, and the device has given that data away.
@@ -41,6 +41,9 @@ class InboundPipe {
 
   /// How long requests are kept at the far end after the guest has stopped asking.
   static constexpr Nanoseconds kQuietTime = std::chrono::seconds(1);
+
+  /// Reports that wait for a guest which is late.
+  static constexpr std::size_t kMostKept = 128;
 
   /// `ahead` is 0 for bulk.
   InboundPipe(usb::EndpointAddress endpoint, std::size_t ahead, Far& far, Scheduler& scheduler);

@@ -61,6 +61,14 @@ def find_qemu() -> Qemu:
     return Qemu(program, private=True)
 
 
+def module_environment() -> dict[str, str]:
+    """What QEMU needs in its environment to find devices that Debian keeps in modules, such as usb-redir."""
+    qemu = find_qemu()
+    if not qemu.private:
+        return {}
+    return {"QEMU_MODULE_DIR": str(qemu.program.parent / "usr/lib/x86_64-linux-gnu/qemu")}
+
+
 @functools.cache
 def find_ovmf() -> Ovmf:
     """OVMF without Secure Boot, 4 MiB flash, of the same suite as the private QEMU."""

@@ -104,9 +104,9 @@ void ImportedDevice::submit_bulk(TransferPtr transfer) {
 void ImportedDevice::submit_interrupt_out(TransferPtr transfer) {
   const std::size_t size = transfer->data.size();
   if (size > std::numeric_limits<std::uint16_t>::max()) return finish(std::move(transfer), Status::error);
-  request(std::move(transfer), InterruptData{.endpoint = transfer->endpoint(),
-                                             .length = static_cast<std::uint16_t>(size),
-                                             .data = transfer->data.copy(size)});
+  const InterruptData message{
+      .endpoint = transfer->endpoint(), .length = static_cast<std::uint16_t>(size), .data = transfer->data.copy(size)};
+  request(std::move(transfer), message);
 }
 
 void ImportedDevice::request(TransferPtr transfer, const Message& message, Awaited awaited) {

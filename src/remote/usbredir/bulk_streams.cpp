@@ -2,6 +2,7 @@
 #include "remote/usbredir/bulk_streams.hpp"
 
 #include <algorithm>
+#include <utility>
 
 namespace periplex::remote::usbredir {
 namespace {
@@ -22,6 +23,7 @@ void BulkStreams::submit(usb::TransferPtr transfer, const EndpointInfo& endpoint
   if (group.state == State::none) {
     group.endpoints = 0;
     group.count = kMaxStreams;
+    group.asked_again = false;
     for (std::size_t i = 0; i < kEndpoints; ++i) {
       const EndpointInfo::Entry& each = endpoints.entries[i];
       if (!each.is(usb::TransferType::bulk) || each.interface != entry.interface || each.max_streams == 0) continue;
@@ -62,7 +64,7 @@ void BulkStreams::on_status(MessageId id, Result result) {
     }
     // libusbredirhost calls it a failure when it gets fewer, but keeps them.
     (void)wire_.request(FreeStreams{.endpoints = group.endpoints});
-    group.count /= 2;
+    if (std::exchange(group.asked_again, true)) group.count /= 2;
     return allocate(group);
   }
 }

@@ -13,8 +13,9 @@ namespace periplex::remote::usbredir {
 /// The bulk streams that the far end has allocated for the guest's transfers.
 ///
 /// A guest's controller does not say when it gets streams: its first transfer with a stream does. Then streams are
-/// allocated on all endpoints of the interface that have some, as many as the least of them has; who can allocate fewer
-/// is asked for half. Transfers wait meanwhile. The first transfer without a stream frees them again.
+/// allocated on all endpoints of the interface that have some, as many as the least of them has. A far end that refuses
+/// may have some of an earlier time, so it is asked again after it has freed them, and then for half as many. Transfers
+/// wait meanwhile. The first transfer without a stream frees them again.
 class BulkStreams {
  public:
   /// Takes a transfer that may go now.
@@ -40,6 +41,7 @@ class BulkStreams {
     State state = State::none;
     std::uint32_t endpoints = 0;
     std::uint32_t count = 0;
+    bool asked_again = false;
     MessageId asked_by = 0;
     std::deque<usb::TransferPtr> waiting;
   };

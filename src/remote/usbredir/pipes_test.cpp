@@ -255,10 +255,13 @@ TEST_F(StreamsTest, TheFirstTransferWithAStreamAllocatesAndWaits) {
   EXPECT_EQ(last().status, Status::error);
 }
 
-TEST_F(StreamsTest, WhoCannotGiveSoManyIsAskedForHalf) {
+TEST_F(StreamsTest, WhoRefusesIsAskedAgainAndThenForHalf) {
   streams.submit(owner.make(kIn, 8, 1), endpoints);
-  streams.on_status(wire.last, Result::io_error);
+  streams.on_status(wire.last, Result::invalid);
   EXPECT_EQ(wire.count<FreeStreams>(), 1u);
+  EXPECT_EQ(wire.back<AllocateStreams>().count, 16u);
+  streams.on_status(wire.last, Result::io_error);
+  EXPECT_EQ(wire.count<FreeStreams>(), 2u);
   EXPECT_EQ(wire.back<AllocateStreams>().count, 8u);
   for (int i = 0; i < 3; ++i) streams.on_status(wire.last, Result::io_error);
   EXPECT_EQ(last().status, Status::error);

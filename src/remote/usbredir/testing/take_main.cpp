@@ -1,13 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
-// usbredir_take PORT disk BYTES [OUT] | keyboard REPORTS: takes the device that `usbredirect --as :PORT` offers on this
-// computer and uses it as a driver would: reads the first BYTES of a bulk-only disk into OUT and writes them back
-// turned around, or prints what a keyboard reports.
+// usbredir_take PORT disk BYTES [OUT] | uas BYTES [OUT] | keyboard REPORTS | play MILLISECONDS: takes the device that
+// `usbredirect --as :PORT` offers on this computer and uses it as a driver would: reads the first BYTES of a bulk-only
+// disk into OUT and writes them back turned around, or prints what a keyboard reports.
 #include <arpa/inet.h>
 #include <cstdio>
 #include <fstream>
 #include <netinet/in.h>
 #include <stdexcept>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "remote/usbredir/importer.hpp"
 #include "remote/usbredir/testing/stream.hpp"
@@ -88,6 +90,50 @@ class Guest final : public SessionHost {
     }
   }
 
+  void uas(std::uint32_t bytes, const std::string& out) {
+    constexpr EndpointAddress kCommand{0x01};
+    constexpr EndpointAddress kStatus{0x82};
+    constexpr EndpointAddress kData{0x83};
+    std::vector<std::pair<TransferId, TransferId>> under_way;
+    std::uint16_t tag = 0;
+    for (std::uint32_t at = 0; at < bytes; at += kPart) {
+      ++tag;
+      under_way.emplace_back(submit(kStatus, usb::TransferData::room(112), tag),
+                             submit(kData, usb::TransferData::room(kPart), tag));
+      ByteWriter iu;
+      iu.u8(1).u8(0).be16(tag).u8(0).zeros(3).be64(0).bytes(cdb(0x28, at)).zeros(6);
+      (void)submit(kCommand, usb::TransferData::owned(iu.take()), 0);
+    }
+    Bytes all;
+    for (const auto& [status, data] : under_way) {
+      const Bytes part = wait(data).data;
+      all.insert(all.end(), part.begin(), part.end());
+      const Bytes sense = wait(status).data;
+      if (sense.size() < 7 || sense[0] != std::byte{3} || sense[6] != std::byte{0}) ++failures_;
+    }
+    std::ofstream(out, std::ios::binary) << as_text(all);
+    std::printf("uas: %zu bytes, %u failures\n", all.size(), failures_);
+  }
+
+  void play(unsigned milliseconds) {
+    (void)wait(log_->control({.request_type = 1, .request = 11, .value = 1, .index = 1}));
+    std::uint32_t next = 1;
+    unsigned bad = 0;
+    const Nanoseconds begin = loop_.now();
+    for (unsigned i = 0; i < milliseconds; ++i) {
+      ByteWriter frames;
+      for (int frame = 0; frame < 48; ++frame) frames.le32(next++);
+      auto transfer = std::make_unique<usb::Transfer>(*log_, TransferId(++last_id_), EndpointAddress(1),
+                                                      usb::Direction::out, usb::TransferData::owned(frames.take()));
+      transfer->packets.push_back({.offset = 0, .length = 192});
+      device_->submit(std::move(transfer));
+      while (loop_.now() < begin + std::chrono::milliseconds(i)) loop_.run_once(std::chrono::milliseconds(1));
+    }
+    for (const auto& entry : log_->entries) bad += entry.status != usb::Status::ok ? 1 : 0;
+    (void)wait(log_->control({.request_type = 1, .request = 11, .value = 0, .index = 1}));
+    std::printf("played: %u packets, %u bad\n", milliseconds, bad);
+  }
+
   void send(Bytes bytes) override { stream_.send(bytes); }
   void device_arrived(usb::Device& device) override {
     device_ = &device;
@@ -107,6 +153,13 @@ class Guest final : public SessionHost {
   usb::testing::TransferLog::Entry wait(TransferId id) {
     while (log_->find(id) == nullptr) turn();
     return *log_->find(id);
+  }
+  TransferId submit(EndpointAddress endpoint, usb::TransferData data, std::uint16_t stream) {
+    const TransferId id(++last_id_);
+    auto transfer = std::make_unique<usb::Transfer>(*log_, id, endpoint, endpoint.direction(), std::move(data));
+    transfer->stream = stream;
+    device_->submit(std::move(transfer));
+    return id;
   }
   static Bytes cdb(std::uint8_t operation, std::uint32_t at) {
     ByteWriter out;
@@ -137,6 +190,7 @@ class Guest final : public SessionHost {
   EndpointAddress bulk_in_;
   EndpointAddress bulk_out_;
   EndpointAddress interrupt_;
+  std::uint64_t last_id_ = 1u << 20;
   std::uint32_t tag_ = 0;
   unsigned failures_ = 0;
 };
@@ -149,10 +203,11 @@ int main(int count, char** arguments) {
   std::setvbuf(stdout, nullptr, _IOLBF, 0);
   periplex::remote::usbredir::testing::Guest guest(static_cast<std::uint16_t>(std::stoul(arguments[1])));
   const auto number = static_cast<std::uint32_t>(std::stoul(arguments[3]));
-  if (std::string(arguments[2]) == "disk") {
-    guest.disk(number, count > 4 ? arguments[4] : "/dev/null");
-  } else {
-    guest.keyboard(number);
-  }
+  const std::string what = arguments[2];
+  const std::string out = count > 4 ? arguments[4] : "/dev/null";
+  if (what == "disk") guest.disk(number, out);
+  if (what == "uas") guest.uas(number, out);
+  if (what == "keyboard") guest.keyboard(number);
+  if (what == "play") guest.play(number);
   return 0;
 }

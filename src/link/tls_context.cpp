@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "link/tls_context.hpp"
+
+#if defined(__aarch64__)
+#include <asm/hwcap.h>
+#include <sys/auxv.h>
+#endif
+
+#include "link/openssl.hpp"
+
+namespace periplex::link {
+namespace {
+
+using openssl::error;
+
+constexpr const char* kAesFirst = "TLS_AES_128_GCM_SHA256:TLS_CHACHA20_POLY1305_SHA256:TLS_AES_256_GCM_SHA384";
+constexpr const char* kChachaFirst = "TLS_CHACHA20_POLY1305_SHA256:TLS_AES_128_GCM_SHA256:TLS_AES_256_GCM_SHA384";
+
+int accept_any(int, X509_STORE_CTX*) {
+  return 1;
+}
+
+std::expected<void, std::string> use_own(SSL_CTX& context, const Credentials& own) {
+  const auto certificate = openssl::read_certificate(own.certificate);
+  if (!certificate) return std::unexpected("our certificate: " + certificate.error());
+  const auto key = openssl::read_key(own.key);
+  if (!key) return std::unexpected("our key: " + key.error());
+  if (SSL_CTX_use_certificate(&context, certificate->get()) != 1) {
+    return std::unexpected(error("our certificate cannot be used"));
+  }
+  if (SSL_CTX_use_PrivateKey(&context, key->get()) != 1 || SSL_CTX_check_private_key(&context) != 1) {
+    return std::unexpected(error("our key does not belong to our certificate"));
+  }
+  return {};
+}
+
+std::expected<void, std::string> trust(SSL_CTX& context, const TlsContext::Settings& settings) {
+  if (settings.peer == TlsContext::Peer::anybody) {
+    SSL_CTX_set_verify(&context, SSL_VERIFY_PEER, accept_any);
+    return {};
+  }
+  const auto authority = openssl::read_certificate(settings.authority);
+  if (!authority) return std::unexpected("the authority: " + authority.error());
+  if (X509_STORE_add_cert(SSL_CTX_get_cert_store(&context), authority->get()) != 1) {
+    return std::unexpected(error("the authority cannot be used"));
+  }
+  const bool required = settings.peer == TlsContext::Peer::certified;
+  SSL_CTX_set_verify(&context, SSL_VERIFY_PEER | (required ? SSL_VERIFY_FAIL_IF_NO_PEER_CERT : 0), nullptr);
+  return {};
+}
+
+}  // namespace
+
+bool processor_has_aes() {
+#if defined(__x86_64__)
+  return __builtin_cpu_supports("aes") != 0 && __builtin_cpu_supports("pclmul") != 0;
+#elif defined(__aarch64__)
+  return (getauxval(AT_HWCAP) & HWCAP_AES) != 0;
+#else
+  return false;
+#endif
+}
+
+std::expected<TlsContext, std::string> TlsContext::make(const Settings& settings) {
+  const bool gate = settings.role == Role::gate;
+  if (gate && settings.peer == Peer::anybody) return std::unexpected("a gate does not take anybody");
+  const std::shared_ptr<SSL_CTX> context(SSL_CTX_new(gate ? TLS_server_method() : TLS_client_method()), SSL_CTX_free);
+  if (!context) return std::unexpected(error("TLS cannot be used"));
+  const bool chacha = settings.prefer_chacha.value_or(!processor_has_aes());
+  if (SSL_CTX_set_min_proto_version(context.get(), TLS1_3_VERSION) != 1 ||
+      SSL_CTX_set_ciphersuites(context.get(), chacha ? kChachaFirst : kAesFirst) != 1) {
+    return std::unexpected(error("TLS 1.3 cannot be used"));
+  }
+  // The gate's order decides; but an agent that puts ChaCha20 first has its reasons.
+  SSL_CTX_set_options(context.get(), SSL_OP_CIPHER_SERVER_PREFERENCE | SSL_OP_PRIORITIZE_CHACHA | SSL_OP_NO_TICKET);
+  SSL_CTX_set_num_tickets(context.get(), 0);
+  SSL_CTX_set_session_cache_mode(context.get(), SSL_SESS_CACHE_OFF);
+  SSL_CTX_set_mode(context.get(), SSL_MODE_RELEASE_BUFFERS);
+  if (gate || !settings.own.certificate.empty()) {
+    if (auto used = use_own(*context, settings.own); !used) return std::unexpected(used.error());
+  }
+  if (auto trusted = trust(*context, settings); !trusted) return std::unexpected(trusted.error());
+  return TlsContext(settings.role, context);
+}
+
+}  // namespace periplex::link

@@ -248,7 +248,15 @@ local function frame_length(tvb, _, offset)
   return HEADER + math.min(length, MAX_PAYLOAD)
 end
 
+-- A TLS record. No frame begins so: its types are those of other frames, but with a flag that no version has.
+local function is_tls(tvb)
+  if tvb:len() < 2 then return false end
+  local kind = tvb(0, 1):uint()
+  return kind >= 0x14 and kind <= 0x17 and tvb(1, 1):uint() == 3
+end
+
 function link.dissector(tvb, pinfo, root)
+  if is_tls(tvb) then return Dissector.get("tls"):call(tvb, pinfo, root) end
   pinfo.cols.protocol = "Periplex"
   pinfo.cols.info = ""
   pinfo.private.periplex_link = nil

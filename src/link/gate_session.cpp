@@ -20,6 +20,7 @@ bool GateSession::admits(const Hello& hello) const {
 }
 
 std::expected<Agreement, Reason> GateSession::judge(const Hello& hello) const {
+  if (ended()) return std::unexpected(Reason::unknown_session);
   if (!established()) {
     if (hello.purpose != Purpose::begin) return std::unexpected(Reason::unknown_session);
     const auto agreement = negotiate(hello, settings_);

@@ -86,8 +86,8 @@ struct Settings {
   std::uint32_t required = 0;
   std::uint8_t lanes = kLanes;  ///< 1: one connection carries everything
   Windows windows{};
-  std::chrono::milliseconds ping_interval{1000};  ///< the gate's counts
-  std::chrono::milliseconds hold{60'000};         ///< the gate's counts
+  std::chrono::milliseconds ping_interval{500};  ///< the gate's counts
+  std::chrono::milliseconds hold{60'000};        ///< the gate's counts
 };
 
 /// The version and the capabilities that a session with who sent `hello` has.

@@ -83,7 +83,7 @@ TEST(SessionLoss, IsNoticedThoughNobodySaysSo) {
   pair.dial_both();
   (void)pair.channel("disk");
   pair.network.black_hole(Lane::bulk);
-  pair.run(seconds(6));
+  pair.run(seconds(3));
   EXPECT_FALSE(pair.agent.up(Lane::bulk));
   EXPECT_FALSE(pair.gate.up(Lane::bulk));
   EXPECT_TRUE(pair.agent.up(Lane::realtime));

@@ -73,6 +73,12 @@ void TlsConnection::output_ready() {
   });
 }
 
+void TlsConnection::mark_urgent() {
+  const int expedited = 46 << 2;
+  (void)::setsockopt(socket_.get(), IPPROTO_IP, IP_TOS, &expedited, sizeof expedited);
+  (void)::setsockopt(socket_.get(), IPPROTO_IPV6, IPV6_TCLASS, &expedited, sizeof expedited);
+}
+
 void TlsConnection::finish(Bytes last_words) {
   if (state_ == State::closed || state_ == State::finishing) return;
   if (state_ == State::established) {

@@ -56,6 +56,8 @@ class TlsConnection {
 
   /// `tls_output` has something now.
   void output_ready();
+  /// Asks the network to let this connection's packets pass others (DSCP EF, RFC 3246). It may not listen.
+  void mark_urgent();
   /// Sends what is there, then `last_words`, and ends the connection, within kFinishTime. `tls_closed` follows; nothing
   /// else does.
   void finish(Bytes last_words);

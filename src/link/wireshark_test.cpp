@@ -8,7 +8,9 @@
 #include <unistd.h>
 
 #include "link/messages.hpp"
+#include "link/openssl.hpp"
 #include "link/testing/samples.hpp"
+#include "link/testing/tls.hpp"
 
 namespace periplex::link {
 namespace {
@@ -110,6 +112,67 @@ TEST(Wireshark, MarksWhatIsNotWhatItsTypeSays) {
   EXPECT_EQ(read_with_tshark(capture, "-T fields -e _ws.col.Info -e _ws.expert.message"),
             "CREDIT #1\tThe payload is not what its type says\n"
             "type 0x91\t\n");
+}
+
+/// One end of TLS in memory.
+struct TlsEnd {
+  explicit TlsEnd(const TlsContext& context) : ssl(SSL_new(context.get())) {
+    SSL_set_bio(ssl.get(), in, out);
+    context.role() == TlsContext::Role::gate ? SSL_set_accept_state(ssl.get()) : SSL_set_connect_state(ssl.get());
+  }
+  /// What it has to say; empty if nothing.
+  Bytes said() {
+    Bytes bytes(BIO_ctrl_pending(out));
+    if (!bytes.empty()) BIO_read(out, bytes.data(), static_cast<int>(bytes.size()));
+    return bytes;
+  }
+  void hears(ByteView bytes) {
+    BIO_write(in, bytes.data(), static_cast<int>(bytes.size()));
+    std::array<std::byte, 1000> plain;
+    (void)SSL_do_handshake(ssl.get());
+    (void)SSL_read(ssl.get(), plain.data(), plain.size());
+  }
+
+  BIO* in = BIO_new(BIO_s_mem());
+  BIO* out = BIO_new(BIO_s_mem());
+  openssl::SslPtr ssl;
+};
+
+std::string logged_keys;  // of the test below: OpenSSL's hook for them takes nothing along
+
+TEST(Wireshark, ReadsFramesInsideTlsWhereItHasTheKeys) {
+  const testing::Certificates& certificates = testing::Certificates::get();
+  const auto gate_context = TlsContext::make(certificates.for_gate());
+  const auto agent_context = TlsContext::make(certificates.for_agent());
+  ASSERT_TRUE(gate_context && agent_context);
+  SSL_CTX_set_keylog_callback(gate_context->get(), [](const SSL*, const char* line) {
+    logged_keys += line;
+    logged_keys += '\n';
+  });
+  TlsEnd gate(*gate_context);
+  TlsEnd agent(*agent_context);
+  Capture capture;
+  agent.hears({});
+  for (int turn = 0; turn < 4; ++turn) {
+    if (turn == 2) {
+      const Bytes hello = testing::samples().front().bytes;
+      ASSERT_EQ(SSL_write(agent.ssl.get(), hello.data(), static_cast<int>(hello.size())),
+                static_cast<int>(hello.size()));
+    }
+    for (const bool from_agent : {true, false}) {
+      const Bytes bytes = (from_agent ? agent : gate).said();
+      if (bytes.empty()) continue;
+      capture.segment(from_agent, bytes);
+      (from_agent ? gate : agent).hears(bytes);
+    }
+  }
+  const std::string keys = fmt::format("{}periplex-link-{}.keys", ::testing::TempDir(), ::getpid());
+  std::ofstream(keys) << logged_keys;
+  EXPECT_EQ(read_with_tshark(capture, fmt::format("-o 'tls.keylog_file:{}' -Y periplex_link.type -T fields "
+                                                  "-e periplex_link.type -e periplex_link.name",
+                                                  keys)),
+            "0x01\tseat-7\n");
+  std::remove(keys.c_str());
 }
 
 }  // namespace

@@ -23,7 +23,7 @@ std::vector<Sample> samples() {
   add("HELLO", FrameType::hello, 0, Hello{.lane = Lane::realtime, .name = "seat-7"}.payload());
   add("WELCOME", FrameType::welcome, 0,
       Welcome{.capabilities = kCapabilities,
-              .ping_interval = std::chrono::seconds(1),
+              .ping_interval = std::chrono::milliseconds(500),
               .hold = std::chrono::seconds(60),
               .session = SessionId(7),
               .secret = counted_secret(),

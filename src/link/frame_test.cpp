@@ -70,6 +70,16 @@ TEST(Messages, IgnoreWhatALaterVersionAppends) {
   EXPECT_TRUE(opening->compression);
 }
 
+TEST(Messages, OfTheGreetingIgnoreItTooSoThatOlderReleasesUnderstandNewerOnes) {
+  Bytes hello = Hello{.max_version = 9, .capabilities = 0xffff'ffff, .name = "newer"}.payload();
+  Bytes welcome = Welcome{.name = "newer"}.payload();
+  for (Bytes* payload : {&hello, &welcome}) payload->insert(payload->end(), 40, std::byte{0x55});
+  ASSERT_TRUE(Hello::parse(hello));
+  EXPECT_EQ(Hello::parse(hello)->name, "newer");
+  ASSERT_TRUE(Welcome::parse(welcome));
+  EXPECT_EQ(Welcome::parse(welcome)->name, "newer");
+}
+
 TEST(Messages, AreRefusedAtEveryLengthTooShort) {
   const auto all_refused = [](const Bytes& payload, auto parse) {
     for (std::size_t length = 0; length < payload.size(); ++length) {

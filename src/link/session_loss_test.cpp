@@ -92,6 +92,17 @@ TEST(SessionLoss, IsNoticedThoughNobodySaysSo) {
   EXPECT_THAT(pair.gate_end.notes.events, Contains("dropped silent"));
 }
 
+TEST(SessionLoss, IsNoticedWhereTheGreetingIsNeverAnswered) {
+  Pair pair;
+  pair.network.dial(Lane::realtime);
+  pair.network.black_hole(Lane::realtime);
+  pair.run(seconds(3));
+  EXPECT_THAT(pair.agent_end.notes.events, ElementsAre("dropped silent"));
+  EXPECT_FALSE(pair.agent.ended());
+  pair.dial_both();
+  EXPECT_TRUE(pair.agent.up(Lane::bulk));
+}
+
 TEST(SessionLoss, IsNotConcludedFromTheTimeTheProcessWasStopped) {
   Pair pair;
   pair.dial_both();

@@ -149,6 +149,26 @@ TEST(Session, LetsNobodySendMoreThanItsUserTakes) {
   EXPECT_EQ(pair.agent_end.notes.received[disk].substr(0, data.size()), data);
 }
 
+TEST(Session, LetsAUserThatTakesNothingDelayNobodyElse) {
+  Pair pair;
+  pair.dial_both();
+  const ChannelId stuck = pair.channel("stuck");
+  const ChannelId disk = pair.channel("disk");
+  pair.agent_end.notes.consumes = false;
+  pair.agent_end.notes.on_data = [&](ChannelId channel, ByteView bytes) {
+    if (channel == disk) pair.agent.consumed(channel, bytes.size());
+  };
+  const std::string much = pattern(100'000);
+  for (int i = 0; i < 100; ++i) {
+    (void)pair.gate.send(stuck, as_bytes(much));
+    EXPECT_EQ(pair.gate.send(disk, as_bytes(much)), much.size());
+    pair.run(milliseconds(20));
+  }
+  pair.run();
+  EXPECT_EQ(pair.agent_end.notes.received[disk].size(), 100 * much.size());
+  EXPECT_EQ(pair.agent_end.notes.received[stuck].size(), Windows{}.bulk);
+}
+
 TEST(Session, SendsAKeyBeforeTheBulkThatWaitsOnTheSameLane) {
   Pair pair({.lanes = 1});
   pair.network.options.bytes_per_second = 1'000'000;

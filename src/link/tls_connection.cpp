@@ -98,7 +98,8 @@ void TlsConnection::on_socket(std::uint32_t events) {
     int error = 0;
     socklen_t size = sizeof error;
     (void)::getsockopt(socket_.get(), SOL_SOCKET, SO_ERROR, &error, &size);
-    return close(error == 0 ? "the connection ended" : reason_of(error));
+    if (state_ == State::finishing) return close({});
+    return close(error == 0 ? "the connection ended without a word" : reason_of(error));
   }
   if ((events & EPOLLIN) != 0 && !read_socket()) return;
   if (state_ == State::handshake) advance();

@@ -21,16 +21,13 @@ class Jitter {
 
   /// A chunk of the stream that lasts `duration` has arrived at `now`.
   void on_arrival(Nanoseconds now, Nanoseconds duration) {
-    if (expected_) {
-      const Nanoseconds late = now - *expected_;
-      peak_ = std::max(late, peak_ - peak_ / kDecay);
-      extra_ -= extra_ / kExtraDecay;
-      // What comes early, or much too late, sets the pace anew. Two clocks never agree: the pace follows slowly.
-      const bool anew = late < Nanoseconds(0) || late > kMost;
-      expected_ = anew ? now + duration : *expected_ + duration + late / kFollow;
-    } else {
-      expected_ = now + duration;
-    }
+    extra_ -= extra_ / kExtraDecay;
+    const Nanoseconds late = expected_ ? now - *expected_ : Nanoseconds(0);
+    const bool interrupted = late > kMost;  // that is no jitter
+    peak_ = std::max(interrupted ? Nanoseconds(0) : late, peak_ - peak_ / kDecay);
+    // What comes early sets the pace anew. Two clocks never agree: the pace follows slowly.
+    const bool anew = !expected_ || interrupted || late < Nanoseconds(0);
+    expected_ = anew ? now + duration : *expected_ + duration + late / kFollow;
   }
   /// The stream has run dry.
   void on_dry() { extra_ = std::min(extra_ + kStep, kMost); }

@@ -202,6 +202,16 @@ TEST_F(LyingAgentTest, AResetThatNobodyAskedForEndsTheSession) {
   EXPECT_THAT(after(ResetDone{.count = 1}.encode()), HasSubstr("not asked for"));
 }
 
+TEST_F(LyingAgentTest, ADeviceThatComesAndGoesAllTheTimeEndsTheSession) {
+  unsigned times = 0;
+  for (; failure_.empty() && times < 1000; ++times) {
+    agent_.say(Gone{"gone"}.encode());
+    agent_.say(description().encode());
+  }
+  EXPECT_LE(times, RemotePeripheral::kMaxArrivalsInARow + 1);
+  EXPECT_THAT(failure_, HasSubstr("again and again"));
+}
+
 TEST_F(LyingAgentTest, AReasonCannotCommandATerminal) {
   EXPECT_EQ(after(Gone{"\x1b[2J gone"}.encode()), "");
   EXPECT_EQ(peripheral_->state().why, "?[2J gone");

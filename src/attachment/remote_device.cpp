@@ -31,12 +31,15 @@ bool well_formed(const usb::Transfer& transfer) {
 }
 
 bool packets_fit(const usb::Transfer& transfer) {
+  const std::size_t size = transfer.data.size();
   if (transfer.packets.size() > kMaxIsochronousPackets) return false;
-  return std::ranges::all_of(transfer.packets, [&](const usb::IsochronousPacket& packet) {
-    const std::size_t size = transfer.data.size();
-    return packet.length <= kMaxIsochronousPacketBytes && packet.offset <= size &&
-           packet.length <= size - packet.offset;
-  });
+  std::size_t total = 0;
+  for (const usb::IsochronousPacket& packet : transfer.packets) {
+    if (packet.offset > size || packet.length > size - packet.offset) return false;
+    if (packet.length > kMaxIsochronousPacketBytes) return false;
+    total += packet.length;
+  }
+  return total <= size;
 }
 
 }  // namespace

@@ -94,9 +94,9 @@ Verdict RemotePeripheral::handle(ByteView payload) {
   const auto type = static_cast<MessageType>(payload.front());
   const ByteView body = payload.subspan(1);
   if (type == MessageType::describe) return on_describe(body);
+  if (type == MessageType::gone) return on_gone(body);
   // Without a device there is nothing else to say.
   if (!device_) return violation("a message before it has described the device");
-  if (type == MessageType::gone) return on_gone(body);
   if (extension_begun_ && is_extension(payload.front())) return extension_->on_message(payload);
   return device_->on_message(type, body);
 }
@@ -108,10 +108,18 @@ Verdict RemotePeripheral::on_describe(ByteView body) {
   if ((stream_.capabilities() & kCapabilityTransfers) == 0) return violation("a device that takes no transfers");
   unique_id_ = description->unique_id;
   const bool plugged_in = description_.has_value();
+  if (!plugged_in && comes_too_often()) return violation("the same device again and again");
   description_ = std::move(description);
   if (plugged_in) return device_->describe(*description_);
   plug_in();
   return {};
+}
+
+/// Each time costs the guest a hot-plug.
+bool RemotePeripheral::comes_too_often() {
+  const bool soon = arrivals_in_a_row_ > 0 && scheduler_.now() - state_.since < kArrivalPause;
+  arrivals_in_a_row_ = soon ? arrivals_in_a_row_ + 1 : 1;
+  return arrivals_in_a_row_ > kMaxArrivalsInARow;
 }
 
 void RemotePeripheral::plug_in() {

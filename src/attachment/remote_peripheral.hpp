@@ -46,6 +46,10 @@ struct PeripheralState {
 /// `usb::Device`, when an agent describes it again. An agent that breaks the protocol ends the session.
 class RemotePeripheral final : public remote::Session, private MessageStream::User, private ExtensionLink {
  public:
+  /// An agent whose device comes back this often, each time sooner than that, ends the session.
+  static constexpr unsigned kMaxArrivalsInARow = 16;
+  static constexpr Nanoseconds kArrivalPause = std::chrono::seconds(1);
+
   /// All must outlive this; `extension` may be null.
   RemotePeripheral(remote::SessionHost& host, Scheduler& scheduler, InstanceSource instances,
                    PeripheralOptions options = {}, PeripheralExtension* extension = nullptr);
@@ -79,6 +83,7 @@ class RemotePeripheral final : public remote::Session, private MessageStream::Us
   [[nodiscard]] Verdict handle(ByteView payload);
   [[nodiscard]] Verdict on_describe(ByteView body);
   [[nodiscard]] Verdict on_gone(ByteView body);
+  [[nodiscard]] bool comes_too_often();
   void plug_in();
   void unplug(std::string why);
   void hold_is_over();
@@ -98,6 +103,7 @@ class RemotePeripheral final : public remote::Session, private MessageStream::Us
   std::unique_ptr<RemoteDevice> device_;
   usb::Device* shown_ = nullptr;  // what is plugged in: device_, or the extension's
   bool extension_begun_ = false;
+  unsigned arrivals_in_a_row_ = 0;
 };
 
 }  // namespace periplex::attachment

@@ -4,6 +4,8 @@
 #include <array>
 #include <cstdio>
 #include <fmt/format.h>
+#include <memory>
+#include <optional>
 #include <signal.h>
 #include <sys/signalfd.h>
 #include <sys/stat.h>
@@ -113,21 +115,26 @@ Result serve_usbip(const command::ServeUsbip& serve, bool json) {
   EventLoop loop;
   const UniqueFd signals(::signalfd(-1, &ends, SFD_CLOEXEC | SFD_NONBLOCK));
   const auto watch = loop.watch(signals.get(), EPOLLIN, [&loop](std::uint32_t) { loop.stop(); });
-  host::IoPool pool(loop);
-  UsbipServer server(loop, pool);
+  auto pool = std::make_unique<host::IoPool>(loop);
+  auto server = std::make_unique<UsbipServer>(loop, *pool);
   for (const std::string& specification : serve.specifications) {
-    if (auto added = add(server, specification); !added) return std::unexpected(std::move(added.error()));
+    if (auto added = add(*server, specification); !added) return std::unexpected(std::move(added.error()));
   }
   auto listening = listen_tcp(*endpoint);
   if (!listening) return failure(std::move(listening.error().text), std::move(listening.error().advice));
-  server.serve(std::move(*listening));
+  server->serve(std::move(*listening));
   std::optional<Typist> typist;
-  if (machine::Plugged* keyboard = server.keyboard()) typist.emplace(loop, *keyboard);
+  if (machine::Plugged* keyboard = server->keyboard()) typist.emplace(loop, *keyboard);
   std::fputs(
       "periplex: USB/IP is neither encrypted nor authenticated: whoever reaches this port has these peripherals\n",
       stderr);
-  say_ready(server, serve.listen, json);
+  say_ready(*server, serve.listen, json);
   loop.run();
+  const auto locks = server->locks();
+  typist.reset();
+  server.reset();
+  pool.reset();  // performs the writes it has accepted
+  for (const auto& lock : locks) lock->sync();
   return Shown{"", "", 0};
 }
 

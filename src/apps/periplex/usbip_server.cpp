@@ -89,6 +89,14 @@ void UsbipServer::drop(const Connection& connection) {
   std::erase_if(connections_, [&](const auto& one) { return one.get() == &connection; });
 }
 
+std::vector<std::shared_ptr<const host::ImageLock>> UsbipServer::locks() const {
+  std::vector<std::shared_ptr<const host::ImageLock>> locks;
+  for (const auto& peripheral : peripherals_) {
+    if (peripheral->lock()) locks.push_back(peripheral->lock());
+  }
+  return locks;
+}
+
 machine::Plugged* UsbipServer::keyboard() const {
   const auto found = std::ranges::find_if(peripherals_, [](const auto& one) { return one->is_keyboard(); });
   return found == peripherals_.end() ? nullptr : found->get();

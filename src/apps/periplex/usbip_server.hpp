@@ -31,6 +31,8 @@ class UsbipServer {
   [[nodiscard]] const std::vector<remote::usbip::Export>& exports() const { return exports_; }
   /// Of the export with the same index.
   [[nodiscard]] const machine::Plugged& peripheral(std::size_t index) const { return *peripherals_[index]; }
+  /// Of the disks' images, to make them durable at the end.
+  [[nodiscard]] std::vector<std::shared_ptr<const host::ImageLock>> locks() const;
   /// The first keyboard, or null.
   [[nodiscard]] machine::Plugged* keyboard() const;
 

@@ -21,6 +21,11 @@ bool agree(const CommandBlockWrapper& host, DataStage device) {
   return device.length <= host.data_transfer_length;
 }
 
+DataStage expected(const CommandBlockWrapper& cbw) {
+  if (cbw.data_transfer_length == 0) return {};
+  return {cbw.data_in ? DataDirection::to_host : DataDirection::from_host, cbw.data_transfer_length};
+}
+
 }  // namespace
 
 BulkOnly::~BulkOnly() {
@@ -69,8 +74,8 @@ void BulkOnly::begin(const CommandBlockWrapper& cbw) {
   stage_left_ = cbw.data_transfer_length;
   processed_ = 0;
   phase_error_ = false;
-  task_.start(disk_, cbw.lun, cbw.cdb());
-  if (!agree(cbw, task_.data_stage())) {
+  command_->start(cbw.lun, cbw.cdb(), expected(cbw));
+  if (!agree(cbw, command_->data_stage())) {
     phase_error();
   } else if (stage_left_ == 0) {
     enter_status();
@@ -81,7 +86,7 @@ void BulkOnly::begin(const CommandBlockWrapper& cbw) {
 
 // §6.7.2, §6.7.3: "The device may STALL", and bCSWStatus is 02h. Nothing of the command is carried out.
 void BulkOnly::phase_error() {
-  task_.abort();
+  command_->abort();
   phase_error_ = true;
   finished_ = true;
   if (stage_left_ > 0) pipes_.halt(cbw_.data_in ? Direction::in : Direction::out);
@@ -89,18 +94,18 @@ void BulkOnly::phase_error() {
 }
 
 void BulkOnly::refuse() {
-  task_.abort();
+  command_->abort();
   enter(Stage::awaiting_reset);
   pipes_.halt(Direction::in);
   pipes_.halt(Direction::out);
 }
 
 BulkOnly::Turn BulkOnly::move_data(Direction direction) {
-  if (task_.pending()) return Turn::wait;
+  if (command_->pending()) return Turn::wait;
   active_ = pipes_.take(direction);
   if (active_ == nullptr) return Turn::wait;
   data_.assign(active_->data.spans());
-  if (task_.move(data_.peek(stage_left_)) == Progress::pending) return Turn::wait;
+  if (command_->move(data_.peek(stage_left_)) == Progress::pending) return Turn::wait;
   data_moved();
   return Turn::again;
 }
@@ -108,7 +113,7 @@ BulkOnly::Turn BulkOnly::move_data(Direction direction) {
 void BulkOnly::data_moved() {
   const std::size_t size = active_->data.size();
   const std::size_t wanted = std::min<std::size_t>(size, stage_left_);
-  const std::size_t moved = task_.moved();
+  const std::size_t moved = command_->moved();
   if (stage_ == Stage::data_in) pad(moved, wanted);
   processed_ += static_cast<std::uint32_t>(moved);
   stage_left_ -= static_cast<std::uint32_t>(wanted);
@@ -128,17 +133,17 @@ void BulkOnly::pad(std::size_t from, std::size_t to) {
 
 void BulkOnly::enter_status() {
   enter(Stage::status);
-  finished_ = task_.finish() == Progress::done;
+  finished_ = command_->finish() == Progress::done;
 }
 
 BulkOnly::Turn BulkOnly::send_status() {
   if (!finished_) return Turn::wait;
   TransferPtr transfer = pipes_.take(Direction::in);
   if (transfer == nullptr) return Turn::wait;
-  const bool failed = task_.status() != ScsiStatus::good;
+  const bool failed = command_->status() != ScsiStatus::good;
   const CommandStatusWrapper csw = {
       .tag = cbw_.tag,
-      .data_residue = cbw_.data_transfer_length - processed_,
+      .data_residue = residue(),
       .status = phase_error_ ? BulkOnlyStatus::phase_error
                 : failed     ? BulkOnlyStatus::failed
                              : BulkOnlyStatus::passed,
@@ -150,13 +155,19 @@ BulkOnly::Turn BulkOnly::send_status() {
     return Turn::again;
   }
   pipes_.finish(std::move(transfer), {Status::ok, CommandStatusWrapper::kSize});
-  if (failed && cbw_.lun == 0) disk_.hold_sense(*task_.sense());
-  task_.abort();
+  if (failed) command_->hold_sense();
+  command_->abort();
   enter(Stage::command);
   return Turn::again;
 }
 
-void BulkOnly::on_step_done(ScsiTask&) {
+std::uint32_t BulkOnly::residue() const {
+  const auto used =
+      processed_ - static_cast<std::uint32_t>(std::min<std::uint64_t>(command_->unprocessed(), processed_));
+  return cbw_.data_transfer_length - used;
+}
+
+void BulkOnly::on_step_done(ScsiCommand&) {
   if (stage_ == Stage::status) {
     finished_ = true;
   } else {
@@ -168,8 +179,8 @@ void BulkOnly::on_step_done(ScsiTask&) {
 void BulkOnly::cancel(TransferId id) {
   if (active_ == nullptr || active_->id() != id) return;
   // On a wire the device would not even notice: it goes on where it was when the host asks again.
-  const auto moved = static_cast<std::uint32_t>(task_.moved());
-  task_.interrupt();
+  const auto moved = static_cast<std::uint32_t>(command_->moved());
+  command_->interrupt();
   processed_ += moved;
   stage_left_ -= moved;
   finish_active({Status::cancelled, moved});
@@ -188,7 +199,7 @@ void BulkOnly::reset_recovery() {
 }
 
 void BulkOnly::reset(Status status) {
-  task_.abort();
+  command_->abort();
   if (active_ != nullptr) finish_active({status, 0});
   enter(Stage::command);
 }

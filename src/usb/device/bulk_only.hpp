@@ -2,11 +2,12 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <string_view>
 
+#include "usb/device/block_spans.hpp"
 #include "usb/device/bulk_only_wrapper.hpp"
-#include "usb/device/scsi_disk.hpp"
-#include "usb/device/scsi_task.hpp"
+#include "usb/device/scsi_target.hpp"
 #include "usb/transfer.hpp"
 
 namespace periplex::usb::device {
@@ -21,7 +22,7 @@ namespace periplex::usb::device {
 /// stage it has less for, and takes and drops what it has no use for, so that a failing command never halts an
 /// endpoint. It halts one where host and device disagree (the cases that end in a phase error) and both after a CBW
 /// that is not valid.
-class BulkOnly final : private ScsiTask::Listener {
+class BulkOnly final : private ScsiCommand::Listener {
  public:
   /// The bulk pipes, as far as the transport needs them.
   class Pipes {
@@ -36,7 +37,7 @@ class BulkOnly final : private ScsiTask::Listener {
     ~Pipes() = default;
   };
 
-  BulkOnly(ScsiDisk& disk, Pipes& pipes) : disk_(disk), pipes_(pipes), task_(*this) {}
+  BulkOnly(ScsiTarget& target, Pipes& pipes) : pipes_(pipes), command_(target.make_command(*this)) {}
   /// Finishes the transfer it holds with `disconnected`.
   ~BulkOnly();
 
@@ -75,12 +76,13 @@ class BulkOnly final : private ScsiTask::Listener {
   void enter(Stage stage);
   void enter_status();
   void pad(std::size_t from, std::size_t to);
+  /// "The difference between the amount of data expected … and the actual amount" that meant something (§5.2).
+  [[nodiscard]] std::uint32_t residue() const;
   void finish_active(Completion completion);
-  void on_step_done(ScsiTask& task) override;
+  void on_step_done(ScsiCommand& command) override;
 
-  ScsiDisk& disk_;
   Pipes& pipes_;
-  ScsiTask task_;
+  std::unique_ptr<ScsiCommand> command_;
 
   Stage stage_ = Stage::command;
   CommandBlockWrapper cbw_;
@@ -90,7 +92,7 @@ class BulkOnly final : private ScsiTask::Listener {
   bool finished_ = false;  // the command: status can be given
 
   TransferPtr active_;  // the data transfer that is being worked on
-  SpanCursor data_;     // over its spans, which the task uses while it is pending
+  SpanCursor data_;     // over its spans, which the command uses while it is pending
 };
 
 }  // namespace periplex::usb::device

@@ -12,16 +12,10 @@
 #include "usb/device/block_backend.hpp"
 #include "usb/device/block_spans.hpp"
 #include "usb/device/scsi_commands.hpp"
+#include "usb/device/scsi_target.hpp"
 #include "usb/device/sense.hpp"
 
 namespace periplex::usb::device {
-
-/// A command's data stage: which way, and how many bytes the disk intends to move (SAM-5, data transfer).
-enum class DataDirection : std::uint8_t { none, to_host, from_host };
-struct DataStage {
-  DataDirection direction = DataDirection::none;
-  std::uint64_t length = 0;
-};
 
 /// What a command does once its CDB is understood: a data stage, perhaps, and something to finish after it.
 ///

@@ -217,7 +217,7 @@ TEST(ScsiBlocks, ASlowMediumGivesTheSameResults) {
 TEST(ScsiTask, TakesABlockApartAndWritesOnlyWholeOnes) {
   ScsiHost host;
   Bytes data = pattern(1024);
-  host.task.start(*host.disk, 0, cdb10(0x2a, 0, 2));
+  host.task.start(0, cdb10(0x2a, 0, 2));
   for (std::size_t at = 0; at < 960; at += 64) {
     MutableByteView piece = MutableByteView(data).subspan(at, 64);
     EXPECT_EQ(host.task.move({&piece, 1}), Progress::done);
@@ -234,7 +234,7 @@ TEST(ScsiTask, TakesABlockApartAndWritesOnlyWholeOnes) {
 TEST(ScsiTask, GathersOddPiecesThatStraddleBlocks) {
   ScsiHost host;
   Bytes data = pattern(4 * 512);
-  host.task.start(*host.disk, 0, cdb10(0x2a, 1, 4));
+  host.task.start(0, cdb10(0x2a, 1, 4));
   const std::array<MutableByteView, 3> first = {MutableByteView(data).first(100),
                                                 MutableByteView(data).subspan(100, 900),
                                                 MutableByteView(data).subspan(1000, 7)};
@@ -249,7 +249,7 @@ TEST(ScsiTask, AnInterruptedMoveTouchesNothingAndCanBeRepeated) {
   ScsiHost host;
   std::ranges::fill(host.medium->content, std::byte{7});
   host.medium->slow = true;
-  host.task.start(*host.disk, 0, cdb10(0x28, 0, 1));
+  host.task.start(0, cdb10(0x28, 0, 1));
   Bytes gone(512);
   MutableByteView view = gone;
   EXPECT_EQ(host.task.move({&view, 1}), Progress::pending);
@@ -267,13 +267,13 @@ TEST(ScsiTask, AnInterruptedMoveTouchesNothingAndCanBeRepeated) {
 TEST(ScsiTask, SeveralTasksMayBeInFlightOnOneDisk) {
   ScsiHost host;
   host.medium->slow = true;
-  ScsiTask other(host);
+  ScsiTask other(*host.disk, host);
   Bytes a(512);
   Bytes b(512);
   MutableByteView view_a = a;
   MutableByteView view_b = b;
-  host.task.start(*host.disk, 0, cdb10(0x28, 0, 1));
-  other.start(*host.disk, 0, cdb10(0x28, 1, 1));
+  host.task.start(0, cdb10(0x28, 0, 1));
+  other.start(0, cdb10(0x28, 1, 1));
   EXPECT_EQ(host.task.move({&view_a, 1}), Progress::pending);
   EXPECT_EQ(other.move({&view_b, 1}), Progress::pending);
   EXPECT_EQ(host.medium->pending(), 2u);

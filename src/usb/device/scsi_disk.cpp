@@ -71,6 +71,10 @@ ScsiDisk::~ScsiDisk() {
   while (!tasks_.empty()) tasks_.back()->abort();
 }
 
+std::unique_ptr<ScsiCommand> ScsiDisk::make_command(ScsiCommand::Listener& listener) {
+  return std::make_unique<ScsiTask>(*this, listener);
+}
+
 void ScsiDisk::insert(std::unique_ptr<BlockBackend> medium) {
   remove();
   medium_ = std::move(medium);

@@ -12,6 +12,7 @@
 #include "usb/device/scsi_inquiry.hpp"
 #include "usb/device/scsi_medium.hpp"
 #include "usb/device/scsi_mode.hpp"
+#include "usb/device/scsi_target.hpp"
 #include "usb/device/sense.hpp"
 
 namespace periplex::usb::device {
@@ -39,12 +40,12 @@ struct ScsiCounters {
 ///
 /// Not there: power conditions (STOP without eject flushes, and the disk stays ready), reservations, protection
 /// information, deferred errors.
-class ScsiDisk {
+class ScsiDisk final : public ScsiTarget {
  public:
   ScsiDisk(ScsiDiskOptions options, std::unique_ptr<BlockBackend> medium);
   ScsiDisk(const ScsiDisk&) = delete;
   ScsiDisk& operator=(const ScsiDisk&) = delete;
-  ~ScsiDisk();
+  ~ScsiDisk() override;
 
   /// Puts a medium in; one that was there is gone.
   void insert(std::unique_ptr<BlockBackend> medium);
@@ -57,11 +58,12 @@ class ScsiDisk {
   [[nodiscard]] bool write_protected() const;
 
   /// Power on or a bus reset: mode parameters and lock are as new, and the host is told once (SAM-5, "Power on").
-  void power_on();
+  void power_on() override;
+  void reset_unit(std::uint8_t) override { power_on(); }  // there is one unit
+  /// The host holds no lock any more, and is told once.
+  void nexus_lost() override;
 
-  /// The host and its transport have lost each other (SAM-5, "I_T nexus loss"): it holds no lock any more, and is told
-  /// once.
-  void nexus_lost();
+  [[nodiscard]] std::unique_ptr<ScsiCommand> make_command(ScsiCommand::Listener& listener) override;
 
   /// For transports without autosense: keeps `sense` for the REQUEST SENSE that will ask for it (SPC-4, REQUEST SENSE).
   /// Any other command forgets it.

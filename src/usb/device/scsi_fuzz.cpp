@@ -12,7 +12,7 @@ using namespace periplex::usb::device;
 
 constexpr std::size_t kBlocks = 300;
 
-class Fuzzer final : public ScsiTask::Listener {
+class Fuzzer final : public ScsiCommand::Listener {
  public:
   explicit Fuzzer(ByteReader input) : input_(input) { insert(); }
 
@@ -38,7 +38,7 @@ class Fuzzer final : public ScsiTask::Listener {
       }
     }
   }
-  void on_step_done(ScsiTask&) override { ++steps_done_; }
+  void on_step_done(ScsiCommand&) override { ++steps_done_; }
 
  private:
   void insert() {
@@ -53,7 +53,7 @@ class Fuzzer final : public ScsiTask::Listener {
   }
 
   void command(std::uint8_t what) {
-    task_.start(disk_, (what & 0x80) != 0 ? 1 : 0, input_.take(std::min<std::size_t>(input_.remaining(), 16)));
+    task_.start((what & 0x80) != 0 ? 1 : 0, input_.take(std::min<std::size_t>(input_.remaining(), 16)));
     const DataStage stage = task_.data_stage();
     PERIPLEX_CHECK((stage.direction == DataDirection::none) == (stage.length == 0));
     PERIPLEX_CHECK(stage.length <= kMaxTransferLength);
@@ -98,7 +98,7 @@ class Fuzzer final : public ScsiTask::Listener {
   ByteReader input_;
   ScsiDisk disk_{{.identity = {.serial = "0123456789ABCDEF"}}, nullptr};
   periplex::usb::device::testing::FakeBlock* medium_ = nullptr;
-  ScsiTask task_{*this};
+  ScsiTask task_{disk_, *this};
   unsigned steps_done_ = 0;
 };
 

@@ -13,11 +13,12 @@ ScsiTask::~ScsiTask() {
   abort();
 }
 
-void ScsiTask::start(ScsiDisk& disk, std::uint8_t lun, ByteView cdb) {
+void ScsiTask::start(std::uint8_t lun, ByteView cdb, const std::optional<DataStage>&) {
   abort();
-  disk_ = &disk;
-  disk_->enlist(*this);
-  Decoded decoded = disk_->decode(lun, Cdb(cdb));
+  lun_ = lun;
+  enlisted_ = true;
+  disk_.enlist(*this);
+  Decoded decoded = disk_.decode(lun, Cdb(cdb));
   if (!decoded) {
     fail(decoded.error());
   } else if (*decoded != nullptr) {
@@ -50,7 +51,7 @@ void ScsiTask::abort() {
   data_stage_ = {};
   data_.assign({});
   step_ = Step::idle;
-  if (disk_ != nullptr) std::exchange(disk_, nullptr)->dismiss(*this);
+  if (std::exchange(enlisted_, false)) disk_.dismiss(*this);
 }
 
 void ScsiTask::medium_removed() {
@@ -60,13 +61,18 @@ void ScsiTask::medium_removed() {
   if (was_pending) listener_.on_step_done(*this);
 }
 
+/// Another unit's failures are not the disk's to remember.
+void ScsiTask::hold_sense() {
+  if (lun_ == 0 && sense_) disk_.hold_sense(*sense_);
+}
+
 Progress ScsiTask::run() {
   while (action_ != nullptr) {
     const ScsiAction::Next next = step_ == Step::moving ? action_->move(data_) : action_->finish();
     if (!next) return fail(next.error());
     if (!*next) break;
     request_ = **next;
-    BlockBackend* const medium = disk_->medium();
+    BlockBackend* const medium = disk_.medium();
     if (medium == nullptr) return fail(sense::kMediumNotPresent);
     BlockStart start = medium->start(request_, [this](const BlockResult& result) { on_result(result); });
     if (auto* claim = std::get_if<std::unique_ptr<BlockClaim>>(&start)) {
@@ -86,7 +92,7 @@ void ScsiTask::on_result(const BlockResult& result) {
 
 bool ScsiTask::account(const BlockResult& result) {
   if (result) {
-    disk_->count(request_.operation, request_.length);
+    disk_.count(request_.operation, request_.length);
     action_->carried_out(data_);
     return true;
   }
@@ -102,7 +108,7 @@ Progress ScsiTask::fail(const Sense& sense) {
   claim_.reset();
   action_.reset();
   sense_ = sense;
-  disk_->count_check_condition();
+  disk_.count_check_condition();
   return Progress::done;
 }
 
@@ -118,7 +124,7 @@ Sense ScsiTask::sense_of(const BlockFailure& failure) const {
     case BlockError::write_protected:
       return sense::kWriteProtected;
   }
-  const std::uint64_t lba = failure.offset / disk_->block_size();
+  const std::uint64_t lba = failure.offset / disk_.block_size();
   switch (request_.operation) {
     case BlockOperation::read:
       return sense::unrecovered_read_error(lba);

@@ -10,62 +10,37 @@
 #include "usb/device/block_spans.hpp"
 #include "usb/device/scsi_action.hpp"
 #include "usb/device/scsi_commands.hpp"
+#include "usb/device/scsi_target.hpp"
 #include "usb/device/sense.hpp"
 
 namespace periplex::usb::device {
 
 class ScsiDisk;
 
-/// Whether a step is over or goes on by itself.
-enum class Progress : std::uint8_t { done, pending };
-
-/// One command in flight, whatever brought it here (SAM-5 clause 5). A transport owns one task per command it can
-/// carry.
-///
-///   start(disk, lun, cdb)   the CDB is understood; `data_stage` says what the disk intends to move
-///   move(spans)             as often as the transport has data or room, in pieces of any size
-///   finish()                the data stage is over; then `sense()` is the outcome: nothing is GOOD
-///
-/// A step that is `pending` is reported to the listener once, on the loop, when it is over; no other step may be
-/// started before. Whatever has failed, the remaining steps are still legal and do nothing.
-class ScsiTask {
+/// One command in flight on a disk of ours.
+class ScsiTask final : public ScsiCommand {
  public:
-  class Listener {
-   public:
-    /// The pending step is over.
-    virtual void on_step_done(ScsiTask& task) = 0;
-
-   protected:
-    ~Listener() = default;
-  };
-
-  explicit ScsiTask(Listener& listener) : listener_(listener) {}
+  ScsiTask(ScsiDisk& disk, Listener& listener) : listener_(listener), disk_(disk) {}
   ScsiTask(const ScsiTask&) = delete;
   ScsiTask& operator=(const ScsiTask&) = delete;
-  ~ScsiTask();
+  ~ScsiTask() override;
 
-  /// Begins the command in `cdb`; a command that was in flight before is aborted.
-  void start(ScsiDisk& disk, std::uint8_t lun, ByteView cdb);
-  [[nodiscard]] DataStage data_stage() const { return data_stage_; }
-
-  /// Moves the data stage on by up to the size of `spans`, which must stay valid until the step is over.
-  [[nodiscard]] Progress move(std::span<const MutableByteView> spans);
-  /// How much of the spans the last `move` has moved; less than all means that the data stage is over, well or badly.
-  [[nodiscard]] std::size_t moved() const { return data_.consumed(); }
-  /// Stops a pending `move`: the spans are touched no more. The command lives on, and what was not moved can be moved
-  /// by another call.
-  void interrupt();
-
-  [[nodiscard]] Progress finish();
-  [[nodiscard]] bool pending() const { return claim_ != nullptr; }
-
-  /// Forgets the command. What it has asked of the medium may still happen; no data of the host is touched any more.
-  void abort();
+  /// The disk knows by itself what it intends; whether that is what the host expects is for the transport to say.
+  void start(std::uint8_t lun, ByteView cdb, const std::optional<DataStage>& expected = {}) override;
+  [[nodiscard]] DataStage data_stage() const override { return data_stage_; }
+  [[nodiscard]] Progress move(std::span<const MutableByteView> spans) override;
+  [[nodiscard]] std::size_t moved() const override { return data_.consumed(); }
+  void interrupt() override;
+  [[nodiscard]] Progress finish() override;
+  [[nodiscard]] bool pending() const override { return claim_ != nullptr; }
+  void abort() override;
   /// The medium is being taken away: whatever the command is doing fails.
   void medium_removed();
 
   [[nodiscard]] const std::optional<Sense>& sense() const { return sense_; }
-  [[nodiscard]] ScsiStatus status() const { return sense_ ? ScsiStatus::check_condition : ScsiStatus::good; }
+  [[nodiscard]] ScsiStatus status() const override { return sense_ ? ScsiStatus::check_condition : ScsiStatus::good; }
+  [[nodiscard]] Bytes sense_data() const override { return sense_ ? sense_->fixed_format() : Bytes{}; }
+  void hold_sense() override;
 
  private:
   enum class Step : std::uint8_t { idle, moving, finishing };
@@ -77,7 +52,9 @@ class ScsiTask {
   [[nodiscard]] Sense sense_of(const BlockFailure& failure) const;
 
   Listener& listener_;
-  ScsiDisk* disk_ = nullptr;
+  ScsiDisk& disk_;
+  bool enlisted_ = false;  // at the disk, which outlives it then
+  std::uint8_t lun_ = 0;
   ScsiActionPtr action_;
   DataStage data_stage_;
   std::optional<Sense> sense_;

@@ -9,18 +9,10 @@
 
 #include "usb/device/block_backend.hpp"
 #include "usb/device/block_faults.hpp"
-#include "usb/device/bulk_only.hpp"
-#include "usb/device/emulated_device.hpp"
 #include "usb/device/scsi_disk.hpp"
-#include "usb/device/uas.hpp"
+#include "usb/device/storage_device.hpp"
 
 namespace periplex::usb::device {
-
-/// How commands and data travel.
-enum class StorageTransport : std::uint8_t {
-  bulk_only,  ///< one command at a time; every driver and firmware knows it
-  uas,        ///< USB Attached SCSI, many at once, for whoever chooses it; bulk-only for all others
-};
 
 struct StorageOptions {
   std::string vendor = "Periplex";   ///< INQUIRY shows 8 characters
@@ -51,12 +43,8 @@ enum class EjectError : std::uint8_t {
   locked,  ///< the guest uses it and has locked it; `Force::yes` takes it out all the same
 };
 
-/// A USB disk: bulk-only transport over a SCSI disk (interface class 08h, subclass 06h, protocol 50h).
-///
-/// With `StorageTransport::uas` there is also alternate setting 1 of the same interface: USB Attached SCSI (protocol
-/// 62h) over the same `ScsiDisk`. Setting 0 is what firmware and older drivers find and use. At SuperSpeed its status
-/// and data pipes have streams, which a driver for it needs its controller to have too.
-class Storage final : public EmulatedDevice, private BulkOnly::Pipes, private UasPipes {
+/// A USB disk of our own: a storage device over a `ScsiDisk`.
+class Storage final : public StorageDevice {
  public:
   enum class Force : bool { no, yes };
 
@@ -71,29 +59,10 @@ class Storage final : public EmulatedDevice, private BulkOnly::Pipes, private Ua
   [[nodiscard]] StorageState state() const;
 
  private:
-  ControlResult on_class_request(const SetupPacket& setup, ByteView data) override;
-  void on_transfer(EndpointAddress endpoint) override;
-  void on_cancel(TransferId id) override;
-  void on_configured(std::uint8_t value) override;
-  void on_interface_reset(std::uint8_t interface, std::uint8_t alternate_setting) override;
-  void on_endpoint_halt_cleared(EndpointAddress endpoint) override;
-  void on_reset() override;
-
-  TransferPtr take(Direction direction) override;
-  void finish(TransferPtr transfer, Completion completion) override;
-  void halt(Direction direction) override;
-
-  TransferPtr take(UasPipe pipe, std::uint16_t stream) override;
-  void halt(UasPipe pipe) override;
-
-  void reset_transports(Status status);
-  [[nodiscard]] std::unique_ptr<BlockBackend> prepare(std::unique_ptr<BlockBackend> medium) const;
+  Storage(const StorageOptions& options, Speed speed, std::unique_ptr<ScsiDisk> disk, Scheduler& scheduler);
 
   const std::vector<BlockRange> bad_sectors_;
-  ScsiDisk disk_;
-  BulkOnly bulk_only_;
-  Uas uas_;
-  StorageTransport current_ = StorageTransport::bulk_only;  // which of the two the host has chosen
+  ScsiDisk& disk_;  // the device's target
 };
 
 }  // namespace periplex::usb::device

@@ -86,7 +86,7 @@ void Uas::accept(const UasCommandIu& iu) {
   if (commands_.size() >= kMaxCommands) {
     return answers_.push(iu.tag, encode_sense_iu(iu.tag, ScsiStatus::task_set_full, std::nullopt));
   }
-  if (spare_.empty()) spare_.emplace_back(static_cast<UasCommand::Listener&>(*this), pipes_, link_);
+  if (spare_.empty()) spare_.emplace_back(static_cast<UasCommand::Listener&>(*this), target_, pipes_, link_);
   spare_.front().accept(iu);
   const bool first = iu.attribute == UasTaskAttribute::head_of_queue;
   commands_.splice(first ? commands_.begin() : commands_.end(), spare_, spare_.begin());
@@ -103,7 +103,7 @@ void Uas::enable_commands() {
     const UasTaskAttribute attribute = command.attribute();
     const bool ordered = attribute == UasTaskAttribute::ordered;
     const bool free = !counts || attribute == UasTaskAttribute::head_of_queue || !(ordered ? any : barrier);
-    if (command.dormant() && free) command.enable(disk_);
+    if (command.dormant() && free) command.enable();
     if (!counts || command.ended()) continue;
     any = true;
     barrier = barrier || attribute != UasTaskAttribute::simple;

@@ -4,7 +4,7 @@
 #include <cstdint>
 #include <list>
 
-#include "usb/device/scsi_disk.hpp"
+#include "usb/device/scsi_target.hpp"
 #include "usb/device/uas_answers.hpp"
 #include "usb/device/uas_command.hpp"
 #include "usb/device/uas_iu.hpp"
@@ -31,8 +31,8 @@ class Uas final : private UasCommand::Listener {
   static constexpr std::size_t kMaxCommands = 64;
   static constexpr std::size_t kMaxAnswers = 2 * kMaxCommands;
 
-  Uas(ScsiDisk& disk, UasPipes& pipes, const UasLink& link)
-      : disk_(disk), pipes_(pipes), link_(link), answers_(pipes, link) {}
+  Uas(ScsiTarget& target, UasPipes& pipes, const UasLink& link)
+      : target_(target), pipes_(pipes), link_(link), answers_(pipes, link) {}
   Uas(const Uas&) = delete;
   Uas& operator=(const Uas&) = delete;
   /// Finishes the transfers it holds with `disconnected`.
@@ -67,7 +67,7 @@ class Uas final : private UasCommand::Listener {
   void on_ended(UasCommand& command) override { answers_.push(command.tag(), command.sense_iu()); }
   void on_progress() override { work(); }
 
-  ScsiDisk& disk_;
+  ScsiTarget& target_;
   UasPipes& pipes_;
   const UasLink link_;
   UasAnswers answers_;

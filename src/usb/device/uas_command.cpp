@@ -29,9 +29,9 @@ void UasCommand::accept(const UasCommandIu& iu) {
   enter(Stage::dormant);
 }
 
-void UasCommand::enable(ScsiDisk& disk) {
-  task_.start(disk, iu_.lun, iu_.cdb);
-  const DataStage stage = task_.data_stage();
+void UasCommand::enable() {
+  command_->start(iu_.lun, iu_.cdb);
+  const DataStage stage = command_->data_stage();
   left_ = stage.length;
   if (stage.direction == DataDirection::none || left_ == 0) return finish();
   direction_ = stage.direction == DataDirection::to_host ? Direction::in : Direction::out;
@@ -54,7 +54,7 @@ void UasCommand::move_data() {
     active_ = pipes_.take(data_pipe(), link_.stream_of(iu_.tag));
     if (active_ == nullptr) return;
     data_.assign(active_->data.spans());
-    if (task_.move(data_.peek(left_)) == Progress::pending) return;
+    if (command_->move(data_.peek(left_)) == Progress::pending) return;
     data_moved();
   }
 }
@@ -62,7 +62,7 @@ void UasCommand::move_data() {
 void UasCommand::data_moved() {
   const std::size_t size = active_->data.size();
   const std::uint64_t wanted = std::min<std::uint64_t>(size, left_);
-  const std::size_t moved = task_.moved();
+  const std::size_t moved = command_->moved();
   left_ -= wanted;
   if (direction_ == Direction::in) {
     if (moved < wanted) left_ = 0;  // well or badly, that was all there is
@@ -77,7 +77,7 @@ void UasCommand::data_moved() {
 void UasCommand::finish() {
   if (cut_short_) return end();  // nothing is to be made of half the data
   enter(Stage::finishing);
-  if (task_.finish() == Progress::done) end();
+  if (command_->finish() == Progress::done) end();
 }
 
 void UasCommand::end() {
@@ -98,12 +98,14 @@ void UasCommand::end_waiting_data() {
 }
 
 Bytes UasCommand::sense_iu() const {
-  std::optional<Sense> sense = task_.sense();
-  if (!sense && cut_short_) sense = sense::kDataPhaseError;
-  return encode_sense_iu(iu_.tag, sense ? ScsiStatus::check_condition : ScsiStatus::good, sense);
+  const ScsiStatus status = command_->status();
+  if (status == ScsiStatus::good && cut_short_) {
+    return encode_sense_iu(iu_.tag, ScsiStatus::check_condition, sense::kDataPhaseError);
+  }
+  return encode_sense_iu(iu_.tag, status, command_->sense_data());
 }
 
-void UasCommand::on_step_done(ScsiTask&) {
+void UasCommand::on_step_done(ScsiCommand&) {
   if (stage_ == Stage::finishing) {
     end();
   } else {
@@ -116,8 +118,8 @@ void UasCommand::on_step_done(ScsiTask&) {
 bool UasCommand::cancel(TransferId id) {
   if (active_ == nullptr || active_->id() != id) return false;
   // On a wire the device would not even notice: it goes on where it was when the host asks again.
-  const std::size_t moved = task_.moved();
-  task_.interrupt();
+  const std::size_t moved = command_->moved();
+  command_->interrupt();
   left_ -= std::min<std::uint64_t>(moved, left_);
   finish_active({Status::cancelled, static_cast<std::uint32_t>(moved)});
   if (left_ == 0) {
@@ -129,15 +131,15 @@ bool UasCommand::cancel(TransferId id) {
 }
 
 void UasCommand::abort() {
-  const std::size_t moved = task_.moved();
-  task_.abort();
+  const std::size_t moved = command_->moved();
+  command_->abort();
   if (active_ != nullptr) finish_active(closing(*active_, moved));
   end_waiting_data();
   enter(Stage::idle);
 }
 
 void UasCommand::reset(Status status) {
-  task_.abort();
+  command_->abort();
   if (active_ != nullptr) finish_active({status, 0});
   enter(Stage::idle);
 }

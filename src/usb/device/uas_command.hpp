@@ -2,10 +2,11 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 
 #include "usb/device/block_spans.hpp"
-#include "usb/device/scsi_task.hpp"
+#include "usb/device/scsi_target.hpp"
 #include "usb/device/uas_iu.hpp"
 #include "usb/device/uas_pipes.hpp"
 
@@ -19,7 +20,7 @@ namespace periplex::usb::device {
 /// byte or with what fails, by a short transfer; a device-bound one takes all the bytes the command asks for, and drops
 /// those that a failed command has no use for. What waits in the command's stream when it ends, ends with it: no host
 /// is left waiting for a transfer that the device knows nothing to do with.
-class UasCommand final : private ScsiTask::Listener {
+class UasCommand final : private ScsiCommand::Listener {
  public:
   class Listener {
    public:
@@ -32,12 +33,12 @@ class UasCommand final : private ScsiTask::Listener {
     ~Listener() = default;
   };
 
-  UasCommand(Listener& listener, UasPipes& pipes, const UasLink& link)
-      : listener_(listener), pipes_(pipes), link_(link), task_(*this) {}
+  UasCommand(Listener& listener, ScsiTarget& target, UasPipes& pipes, const UasLink& link)
+      : listener_(listener), pipes_(pipes), link_(link), command_(target.make_command(*this)) {}
 
   /// Begins a new command, which waits for `enable` (SAM-5, "dormant command state").
   void accept(const UasCommandIu& iu);
-  void enable(ScsiDisk& disk);
+  void enable();
   /// It is this command's turn at its data pipe, and the host is being told.
   void announce();
   /// The host has been told.
@@ -78,12 +79,12 @@ class UasCommand final : private ScsiTask::Listener {
   void enter(Stage stage);
   void finish_active(Completion completion);
   [[nodiscard]] UasPipe data_pipe() const { return direction_ == Direction::in ? UasPipe::data_in : UasPipe::data_out; }
-  void on_step_done(ScsiTask& task) override;
+  void on_step_done(ScsiCommand& command) override;
 
   Listener& listener_;
   UasPipes& pipes_;
   const UasLink link_;
-  ScsiTask task_;
+  std::unique_ptr<ScsiCommand> command_;
 
   Stage stage_ = Stage::idle;
   UasCommandIu iu_;
@@ -92,7 +93,7 @@ class UasCommand final : private ScsiTask::Listener {
   bool cut_short_ = false;               // the host has sent less than the command needs
 
   TransferPtr active_;  // the data transfer that is being worked on
-  SpanCursor data_;     // over its spans, which the task uses while it is pending
+  SpanCursor data_;     // over its spans, which the command uses while it is pending
 };
 
 }  // namespace periplex::usb::device

@@ -61,7 +61,10 @@ std::expected<UasIu, UasIuError> parse_uas_iu(ByteView bytes) {
 }
 
 Bytes encode_sense_iu(std::uint16_t tag, ScsiStatus status, const std::optional<Sense>& sense) {
-  const Bytes data = sense ? sense->fixed_format() : Bytes{};
+  return encode_sense_iu(tag, status, ByteView(sense ? sense->fixed_format() : Bytes{}));
+}
+
+Bytes encode_sense_iu(std::uint16_t tag, ScsiStatus status, ByteView data) {
   ByteWriter out;
   write_header(out, UasIuId::sense, tag);
   out.be16(0).u8(static_cast<std::uint8_t>(status)).zeros(7);  // STATUS QUALIFIER, STATUS

@@ -85,6 +85,8 @@ struct UasIuError {
 
 /// A SENSE IU; sense data in fixed format, as the Control mode page says (D_SENSE=0).
 [[nodiscard]] Bytes encode_sense_iu(std::uint16_t tag, ScsiStatus status, const std::optional<Sense>& sense);
+/// The same with sense data as they are.
+[[nodiscard]] Bytes encode_sense_iu(std::uint16_t tag, ScsiStatus status, ByteView sense);
 [[nodiscard]] Bytes encode_response_iu(std::uint16_t tag, UasResponse response);
 /// `id` is `read_ready` or `write_ready`.
 [[nodiscard]] Bytes encode_ready_iu(std::uint16_t tag, UasIuId id);

@@ -23,11 +23,11 @@ UasResponse Uas::manage(const UasTaskManagementIu& iu) {
       return UasResponse::task_management_complete;
     case UasFunction::logical_unit_reset:
       abort_task_set();
-      disk_.power_on();
+      target_.reset_unit(iu.lun);
       return UasResponse::task_management_complete;
     case UasFunction::i_t_nexus_reset:
       while (!commands_.empty()) abort(commands_.begin());
-      disk_.nexus_lost();
+      target_.nexus_lost();
       return UasResponse::task_management_complete;
     case UasFunction::query_task:
       return found ? UasResponse::succeeded : UasResponse::task_management_complete;

@@ -24,19 +24,18 @@ struct ScsiOutcome {
 };
 
 /// A transport without any bus: runs commands on a disk with a fake medium.
-class ScsiHost final : public ScsiTask::Listener {
+class ScsiHost final : public ScsiCommand::Listener {
  public:
-  explicit ScsiHost(ScsiDiskOptions options = {}, std::size_t blocks = 1024, std::uint32_t block_size = 512) {
-    auto fake = std::make_unique<FakeBlock>(blocks, block_size);
-    medium = fake.get();
-    disk = std::make_unique<ScsiDisk>(std::move(options), std::move(fake));
+  explicit ScsiHost(ScsiDiskOptions options = {}, std::size_t blocks = 1024, std::uint32_t block_size = 512)
+      : medium(new FakeBlock(blocks, block_size)),
+        disk(std::make_unique<ScsiDisk>(std::move(options), std::unique_ptr<BlockBackend>(medium))) {
     (void)run(bytes({0x00}));  // takes the power-on attention
   }
 
   /// Runs `cdb`; `out` is the data for it, `room` how much it may give. Waits for a slow medium.
   ScsiOutcome run(const Bytes& cdb, Bytes out = {}, std::size_t room = 1u << 16, std::uint8_t lun = 0) {
     ScsiOutcome outcome;
-    task.start(*disk, lun, cdb);
+    task.start(lun, cdb);
     stage = task.data_stage();
     if (stage.direction == DataDirection::to_host) outcome.data.resize(room);
     MutableByteView data = stage.direction == DataDirection::to_host ? outcome.data : out;
@@ -49,11 +48,11 @@ class ScsiHost final : public ScsiTask::Listener {
     task.abort();
     return outcome;
   }
-  void on_step_done(ScsiTask&) override { ++steps_done; }
+  void on_step_done(ScsiCommand&) override { ++steps_done; }
 
   FakeBlock* medium = nullptr;
   std::unique_ptr<ScsiDisk> disk;
-  ScsiTask task{*this};
+  ScsiTask task{*disk, *this};
   DataStage stage;
   unsigned steps_done = 0;
 

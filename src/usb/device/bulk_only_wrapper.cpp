@@ -26,4 +26,15 @@ Bytes CommandStatusWrapper::encode() const {
   return out.take();
 }
 
+std::optional<CommandStatusWrapper> CommandStatusWrapper::parse(ByteView bytes) {
+  if (bytes.size() != kSize) return std::nullopt;
+  ByteReader in(bytes);
+  if (in.le32() != kSignature) return std::nullopt;
+  CommandStatusWrapper csw;
+  csw.tag = in.le32();
+  csw.data_residue = in.le32();
+  csw.status = static_cast<BulkOnlyStatus>(in.u8());
+  return csw;
+}
+
 }  // namespace periplex::usb::device

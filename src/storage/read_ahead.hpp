@@ -132,7 +132,7 @@ class ReadAhead final {
   unsigned held_ = 0;
 
   // The guest's reads.
-  std::uint64_t last_end_ = 0;
+  std::uint64_t last_end_ = ~std::uint64_t{0};  // no read begins there
   unsigned sequence_ = 0;
   unsigned misses_in_a_row_ = 0;
 

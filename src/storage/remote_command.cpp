@@ -20,8 +20,7 @@ void RemoteCommand::start(std::uint8_t lun, ByteView cdb, const std::optional<Da
   cdb_ = Cdb(cdb);
   ++target_.counters_.commands;
   result_ = target_.answer_here(lun, cdb_);
-  if (!result_) begin(cdb, expected);
-  if (!result_) return;
+  if (!result_) return begin(cdb, expected);
   const std::uint64_t room = expected ? expected->length : data_stage_of(cdb_, 1).value_or(DataStage{}).length;
   result_->data_in.resize(std::min<std::uint64_t>(result_->data_in.size(), room));
   command_.data = {};

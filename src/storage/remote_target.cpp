@@ -62,7 +62,11 @@ std::uint32_t RemoteTarget::block_size(std::uint8_t lun) const {
 }
 
 std::optional<Result> RemoteTarget::answer_here(std::uint8_t lun, const Cdb& cdb) {
-  if (lost_) return failure(usb::device::sense::kInternalTargetFailure);
+  if (lost_) {
+    Result lost = failure(usb::device::sense::kInternalTargetFailure);
+    if (cdb.opcode() == ScsiOpcode::request_sense) return Result{.data_in = std::move(lost.sense)};
+    return lost;
+  }
   Unit* const unit = find(lun);
   if (unit == nullptr) {
     if (cdb.opcode() == ScsiOpcode::inquiry) return Result{.data_in = usb::device::inquiry_of_no_unit({})};

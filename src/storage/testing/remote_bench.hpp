@@ -25,7 +25,7 @@ struct BenchOptions {
 
 /// A guest's host controller and driver on the device that the worker shows it, with the real disk at the far end of a
 /// wire.
-class RemoteBench : private usb::TransferOwner {
+class RemoteBench : public usb::TransferOwner {
  public:
   /// How a command ended, as a bulk-only guest sees it.
   struct Ended {

@@ -67,11 +67,11 @@ Command some_command(std::uint8_t how) {
       return AgentBench::read_command(how, 1 + how % 4);
     case 1:
       return {.ordered = true,
-              .cdb = testing::cdb10(0x2a, how, 1),
+              .cdb = periplex::storage::testing::cdb10(0x2a, how, 1),
               .data = {DataDirection::from_host, 512},
               .data_out = Bytes(512)};
     case 2:
-      return {.cdb = testing::bytes({0x12, 0, 0, 0, 36, 0}), .data = {DataDirection::to_host, 36}};
+      return {.cdb = periplex::storage::testing::bytes({0x12, 0, 0, 0, 36, 0}), .data = {DataDirection::to_host, 36}};
     case 3:
       return AgentBench::read_command(100000, 1);
     default:
@@ -84,10 +84,10 @@ Command some_command(std::uint8_t how) {
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   ByteReader input(std::as_bytes(std::span(data, size)));
   const std::uint8_t how = input.u8();
-  AgentBench bench((how & 1) != 0, (how & 2) != 0 ? usb::Speed::high : usb::Speed::super, 300);
   std::uint64_t started = 0;
   std::uint64_t ended = 0;
   Hostility hostility(input);
+  AgentBench bench((how & 1) != 0, (how & 2) != 0 ? usb::Speed::high : usb::Speed::super, 300);
   const auto meddle = [&] {
     bench.device->on_submit = [&](usb::Transfer&) { return hostility.fate(); };
     bench.device->on_answer = [&](usb::Transfer& transfer, usb::Completion& completion) {

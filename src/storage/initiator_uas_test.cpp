@@ -135,6 +135,20 @@ TEST(UasInitiator, ResetsAUnitByTaskManagement) {
   EXPECT_EQ(bench.device->resets, 0u);
 }
 
+TEST(UasInitiator, AResetOfAUnitThatTheDiskRefusesEndsWithAPortReset) {
+  AgentBench bench(true);
+  ASSERT_TRUE(bench.open());
+  bench.device->on_answer = [](usb::Transfer& transfer, usb::Completion&) {
+    if (transfer.endpoint() == kStatus) (void)transfer.data.write(7, bytes({0x09}));
+  };
+  std::optional<Result> reset;
+  bench.initiator->reset_unit(0, [&reset](Result result) { reset = std::move(result); });
+  bench.time.run_until_idle();
+  ASSERT_TRUE(reset);
+  EXPECT_FALSE(reset->good());
+  EXPECT_EQ(bench.device->resets, 1u);
+}
+
 TEST(UasInitiator, AnAbortWithoutAnAnswerIsFollowedByAPortReset) {
   AgentBench bench(true);
   ASSERT_TRUE(bench.open());

@@ -183,7 +183,7 @@ class Guest final : public usb::TransferOwner {
   /// What makes read-ahead begin and go on.
   void read_on(std::uint8_t more) {
     const unsigned blocks = 1 + more % 16;
-    Bytes data = testing::cdb10(0x28, next_, blocks);
+    Bytes data = periplex::storage::testing::cdb10(0x28, next_, blocks);
     next_ += blocks;
     ByteWriter out;
     out.le32(usb::device::CommandBlockWrapper::kSignature).le32(1).le32(blocks * 512).u8(0x80).u8(0).u8(10);

@@ -148,11 +148,10 @@ bool UasInitiator::take_response(std::uint16_t tag, ByteReader& in) {
     end_if_over(task);
     return true;
   }
-  const Management management = {management_->function, management_->task, nullptr};
-  Done done = std::move(management_->done);
-  management_.reset();
+  // Otherwise it stays, and ends with everything else.
   const bool succeeded = response == UasResponse::task_management_complete || response == UasResponse::succeeded;
   if (!succeeded) return false;
+  Management management = *std::exchange(management_, std::nullopt);
   timer_->arm(kCommandTimeout);
   if (management.function == UasFunction::abort_task) {
     const auto task = std::ranges::find(tasks_, management.task, &Task::id);
@@ -162,12 +161,12 @@ bool UasInitiator::take_response(std::uint16_t tag, ByteReader& in) {
       task->result = Result{.outcome = Outcome::aborted};
       end_if_over(task);
     }
-  } else if (done) {
+  } else if (management.done) {
     if (tasks_.empty()) timer_->cancel();
-    done(Result{});
-    owner_.on_room();
+    management.done(Result{});
   }
   abort_next();
+  owner_.on_room();  // even where the task had ended by itself: nothing was started meanwhile
   return true;
 }
 

@@ -42,8 +42,8 @@ struct CommandStatusWrapper {
   BulkOnlyStatus status = BulkOnlyStatus::passed;
 
   [[nodiscard]] Bytes encode() const;
-  /// Empty if it is not valid (§6.3.1: 13 bytes, the signature; the tag is for the host to compare). A reserved status is
-  /// kept as it came.
+  /// Empty if it is not valid (§6.3.1: 13 bytes, the signature; the tag is for the host to compare). A reserved status
+  /// is kept as it came.
   [[nodiscard]] static std::optional<CommandStatusWrapper> parse(ByteView bytes);
 };
 

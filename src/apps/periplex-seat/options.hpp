@@ -1,0 +1,31 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstdint>
+#include <expected>
+#include <string>
+
+namespace periplex::apps {
+
+enum class SeatCommand : std::uint8_t { list, watch };
+
+/// What a command line of periplex-seat says.
+struct SeatCommandLine {
+  SeatCommand command = SeatCommand::list;
+  std::string configuration;  ///< a TOML file; empty: the usual one, if there is one
+  bool json = false;
+};
+
+/// The command line is wrong, or asked only for help or the version: what to print, and how to exit.
+struct SeatEarlyExit {
+  int status = 0;
+  std::string text;
+};
+
+[[nodiscard]] std::expected<SeatCommandLine, SeatEarlyExit> parse_seat_command_line(int argc, const char* const* argv);
+
+/// The configuration file where none is named: the first of $XDG_CONFIG_HOME/periplex/seat.toml (~/.config/… where that
+/// is not set) and /etc/periplex/seat.toml that exists. Empty if none does.
+[[nodiscard]] std::string usual_configuration();
+
+}  // namespace periplex::apps

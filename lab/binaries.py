@@ -45,6 +45,19 @@ def add_programs(archive: Archive, package: str, names: tuple[str, ...],
             archive.file(f"usr/lib/x86_64-linux-gnu/{library.name}", library.read_bytes(), 0o755)
 
 
+def add_built(archive: Archive, program: Path) -> None:
+    """Puts a program that was built on this machine into /usr/bin of the archive, with this machine's libraries."""
+    archive.file(f"usr/bin/{program.name}", program.read_bytes(), 0o755)
+    loader = Path("/", _LOADER[0])
+    archive.file(_LOADER[0], loader.read_bytes(), 0o755)
+    shown = subprocess.run([loader, "--list", program], capture_output=True, text=True, check=False)
+    if "not found" in shown.stdout or shown.returncode != 0:
+        raise PackageError(f"libraries of {program} are missing:\n{shown.stdout}{shown.stderr}")
+    for file in re.findall(r"=> (/\S+)", shown.stdout):
+        if not file.endswith("ld-linux-x86-64.so.2"):
+            archive.file(f"usr/lib/x86_64-linux-gnu/{Path(file).name}", Path(file).read_bytes(), 0o755)
+
+
 def run_private(root: Path, program: str, *arguments: str) -> bytes:
     """Runs a program of unpacked packages here, with their loader and libraries; what it printed."""
     loader = next((root / path for path in _LOADER if (root / path).exists()), None)

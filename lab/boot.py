@@ -7,11 +7,13 @@ import argparse
 import os
 import shutil
 import sys
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from lab import initramfs
-from lab.binaries import run_private
+from lab.binaries import add_built, run_private
+from lab.cpio import Archive
 from lab.kernel import debian_kernel
 from lab.packages import Suites
 from lab.qemu import find_ovmf
@@ -36,6 +38,20 @@ def linux(contents: initramfs.Contents = initramfs.BASIC, suite: str = "bookworm
     archive = initramfs.build(kernel, contents)
     return Boot(["-kernel", str(kernel.elf()), "-initrd", str(archive),
                  "-append", f"{KERNEL_LINE} {extra}".strip()], has_shell=True)
+
+
+def with_built(boot: Boot, programs: Iterable[Path], scratch: Path) -> Boot:
+    """`boot` of Linux with programs that were built on this machine in /usr/bin of the guest."""
+    addition = Archive()
+    for program in programs:
+        add_built(addition, program)
+    arguments = list(boot.arguments)
+    place = arguments.index("-initrd") + 1
+    # The kernel unpacks archives that stand one behind the other; what comes later wins.
+    both = scratch / "initramfs.cpio"
+    both.write_bytes(Path(arguments[place]).read_bytes() + addition.bytes())
+    arguments[place] = str(both)
+    return Boot(arguments, boot.has_shell)
 
 
 def seabios() -> Boot:

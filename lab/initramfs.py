@@ -47,7 +47,9 @@ SOUND = Contents((*USB_MODULES, "snd_usb_audio"), tuple(SOUND_PROGRAMS.items()))
 SERIAL = Contents((*USB_MODULES, "cdc_acm", "ftdi_sio"))  # ours, and that of QEMU's usb-serial
 # A computer on a network, with USB devices to give and to take.
 WORKSTATION = Contents((*USB_MODULES, "virtio_net", "usbip_host", "vhci_hcd"), (("usbip", ("usbip", "usbipd")),))
-ALL = (BASIC, STORAGE, SOUND, SERIAL, WORKSTATION)
+# A workstation with peripherals. udev tells programs what is plugged in and pulled.
+SEAT = Contents((*USB_MODULES, "snd_usb_audio", "psmouse"), (("udev", ("udevadm",)),))
+ALL = (BASIC, STORAGE, SOUND, SERIAL, WORKSTATION, SEAT)
 
 
 def build(kernel: Kernel, contents: Contents = BASIC) -> Path:

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <fmt/format.h>
 
+#include "base/log.hpp"
 #include "host/evdev_device.hpp"
 
 namespace periplex::apps {
@@ -102,13 +103,15 @@ Inventory::~Inventory() {
   }
 }
 
-std::expected<void, std::string> Inventory::start() {
-  auto usb = host::UsbMonitor::start(loop_, *this);
-  if (!usb) return std::unexpected(std::move(usb.error()));
-  usb_ = std::move(*usb);
+void Inventory::start() {
+  auto usb = host::UsbMonitor::start(loop_, calls_, *this);
+  if (usb) {
+    usb_ = std::move(*usb);
+  } else {
+    log::warning("apps", fmt::format("no USB devices: {}", usb.error()));
+  }
   host::EvdevMonitorListener& listener = *this;
   if (configuration_.input) input_ = std::make_unique<host::EvdevMonitor>(loop_, listener);
-  return {};
 }
 
 void Inventory::plugged(const std::string& place, seat::Peripheral peripheral, std::unique_ptr<seat::Source> source,

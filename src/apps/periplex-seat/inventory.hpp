@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include <expected>
 #include <map>
 #include <memory>
 #include <string>
@@ -38,7 +37,7 @@ class InventoryListener {
 /// offered goes to the `OffersListener`, ready to be opened.
 class Inventory final : private host::UsbMonitorListener, private host::EvdevMonitorListener {
  public:
-  /// The listeners hear of what is plugged in already from inside `start`. The error is a sentence.
+  /// The listeners hear of what is plugged in already from inside `start`.
   Inventory(EventLoop& loop, const seat::Configuration& configuration, seat::Consent* consent,
             seat::OffersListener& offers, InventoryListener& listener);
   Inventory(const Inventory&) = delete;
@@ -47,7 +46,9 @@ class Inventory final : private host::UsbMonitorListener, private host::EvdevMon
   /// devices has closed them by now.
   ~Inventory();
 
-  [[nodiscard]] std::expected<void, std::string> start();
+  /// Begins to look. A computer without USB, or a container that sees none, may have input devices still: the log
+  /// tells.
+  void start();
   [[nodiscard]] seat::Offers& offers() { return offers_; }
 
  private:

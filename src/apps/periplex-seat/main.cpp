@@ -28,10 +28,8 @@ int run(int argc, const char* const* argv) {
     }
     configuration = std::move(*read);
   }
-  const auto shown = apps::show(configuration, *line);
-  if (shown) return 0;
-  std::fprintf(stderr, "periplex-seat: %s\n", shown.error().c_str());
-  return kFailed;
+  apps::show(configuration, *line);
+  return 0;
 }
 
 }  // namespace

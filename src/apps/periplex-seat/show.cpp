@@ -54,7 +54,7 @@ class Show final : public InventoryListener, public seat::OffersListener {
 
 }  // namespace
 
-std::expected<void, std::string> show(const seat::Configuration& configuration, const SeatCommandLine& line) {
+void show(const seat::Configuration& configuration, const SeatCommandLine& line) {
   sigset_t ends{};
   sigemptyset(&ends);
   sigaddset(&ends, SIGINT);
@@ -65,14 +65,10 @@ std::expected<void, std::string> show(const seat::Configuration& configuration, 
   EventLoop loop;
   Show shown(line);
   Inventory inventory(loop, configuration, nullptr, shown, shown);
-  if (auto started = inventory.start(); !started) return started;
-  if (line.command == SeatCommand::list) {
-    shown.print_all();
-    return {};
-  }
+  inventory.start();
+  if (line.command == SeatCommand::list) return shown.print_all();
   const auto watch = loop.watch(signals.get(), EPOLLIN, [&](std::uint32_t) { loop.stop(); });
   loop.run();
-  return {};
 }
 
 }  // namespace periplex::apps

@@ -18,6 +18,7 @@ struct Opened {
   UniqueFd file;
   LibusbContext context;
   libusb_device_handle* handle = nullptr;
+  UsbDescription description;  // as it is by then
 };
 
 /// A device with a context of its own, so that its events can be left alone while a call for it is under way.
@@ -102,7 +103,11 @@ int error_of_open(int error_number) {
 }
 
 /// On the call thread: opening a file of usbfs wakes the device up.
-int open_file(UsbLocation location, Opened& opened) {
+int open_file(const UsbDescription& description, Opened& opened) {
+  auto now = read_description(description.port);
+  if (!now || now->location != description.location) return LIBUSB_ERROR_NO_DEVICE;
+  opened.description = std::move(*now);
+  const UsbLocation location = description.location;
   const std::string path = fmt::format("/dev/bus/usb/{:03}/{:03}", location.bus, location.address);
   opened.file = UniqueFd(::open(path.c_str(), O_RDWR | O_CLOEXEC));
   if (!opened.file) return error_of_open(errno);
@@ -112,7 +117,8 @@ int open_file(UsbLocation location, Opened& opened) {
   return libusb_wrap_sys_device(opened.context.get(), opened.file.get(), &opened.handle);
 }
 
-void take_interfaces(const UsbPlace& place, const UsbDescription& description, Opened opened, OnUsbOpened on_opened) {
+void take_interfaces(const UsbPlace& place, Opened opened, OnUsbOpened on_opened) {
+  const UsbDescription description = std::move(opened.description);
   auto connection = std::make_shared<UsbConnection>(
       std::make_unique<LibusbHandle>(place.loop, place.calls, std::move(opened)), place.calls, place.loop);
   auto claims = std::make_shared<InterfaceClaims>(description.active_configuration);
@@ -148,10 +154,10 @@ std::string_view describe(UsbError error) {
 
 void open_usb_device(const UsbPlace& place, const UsbDescription& description, OnUsbOpened on_opened) {
   const auto opened = std::make_shared<Opened>();
-  place.calls.run([opened, location = description.location] { return open_file(location, *opened); },
-                  [place, description, opened, on_opened = std::move(on_opened)](int error) mutable {
+  place.calls.run([opened, description] { return open_file(description, *opened); },
+                  [place, opened, on_opened = std::move(on_opened)](int error) mutable {
                     if (error != 0) return on_opened(std::unexpected(error_of(error)));
-                    take_interfaces(place, description, std::move(*opened), std::move(on_opened));
+                    take_interfaces(place, std::move(*opened), std::move(on_opened));
                   });
 }
 

@@ -51,7 +51,7 @@ class Probe final : private usb::TransferOwner, private host::UsbMonitorListener
 
   bool open(std::uint16_t vendor, std::uint16_t product) {
     host::UsbMonitorListener& listener = *this;
-    monitor_ = host::UsbMonitor::start(loop_, listener).value_or(nullptr);
+    monitor_ = host::UsbMonitor::start(loop_, calls_, listener).value_or(nullptr);
     for (const auto& [location, each] : present_) {
       const auto& descriptor = each.descriptors.device;
       if (descriptor.vendor_id == vendor && descriptor.product_id == product) description_ = each;

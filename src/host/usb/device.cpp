@@ -132,6 +132,7 @@ void UsbDevice::reset() {
   control_.cancel_all();
   for (auto& [key, each] : queues_) each.cancel_all();
   configuration_ = 0;
+  ++resets_;
   if (gone_ || !std::exchange(touched_, false)) return;
   streams_.clear();
   connection_->call([](UsbHandle& handle) { return handle.reset(); },
@@ -188,10 +189,11 @@ ControlPipe::Answer UsbDevice::set_configuration(std::uint8_t value) {
       .call = [claims = claims_, value, from = interfaces_.interfaces(), to = interfaces_.interfaces_of(value)](
                   UsbHandle& handle) { return claims->choose_configuration(handle, value, from, to); },
       .conclude =
-          [this, value](int result) {
+          [this, value, resets = resets_](int result) {
             if (result != 0) return status_of_failure(result);
             (void)interfaces_.choose_configuration(value);
-            configuration_ = value;
+            // The port may have been reset while the device was busy with it.
+            if (resets == resets_) configuration_ = value;
             return Status::ok;
           }};
 }

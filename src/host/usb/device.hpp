@@ -76,7 +76,8 @@ class UsbDevice final : public usb::Device, private ControlPipe::Function, priva
   std::shared_ptr<InterfaceClaims> claims_;
   ActiveInterfaces interfaces_;
   std::uint8_t configuration_ = 0;  // as the guest sees it
-  bool touched_ = true;             // since the last reset, by the guest or by the kernel's drivers
+  std::uint64_t resets_ = 0;
+  bool touched_ = true;  // since the last reset, by the guest or by the kernel's drivers
   bool gone_ = false;
   std::function<void()> on_gone_;
   std::shared_ptr<bool> alive_;  // expires with this

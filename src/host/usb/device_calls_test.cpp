@@ -167,6 +167,17 @@ TEST(UsbDeviceReset, EverythingUnderWayIsCancelled) {
   for (const auto& result : results) EXPECT_EQ(result.status, Status::cancelled);
 }
 
+TEST(UsbDeviceReset, AConfigurationThatComesTooLateIsUndone) {
+  DeviceBench bench;
+  bench.control(0x00, 9, 2, 0);
+  bench.device->reset();
+  bench.settle();
+  EXPECT_EQ(bench.take_one()->status, Status::cancelled);
+  EXPECT_EQ(bench.handle.take_calls().back(), "reset");
+  bench.control(0x80, 8, 0, 0, 1);
+  EXPECT_EQ(bench.take_one()->data, Bytes{std::byte{0}});
+}
+
 TEST(UsbDeviceReset, ADeviceThatComesBackAsAnotherIsGone) {
   DeviceBench bench;
   int told = 0;

@@ -95,9 +95,10 @@ def measure(pair: Pair, repetitions: int = 7) -> Iterator[Figure]:
         ours = stack.enter_context(PeriplexHardware("bench", pair.controller))
         peer = stack.enter_context(QemuHardware("bench", pair.controller))
         ours.attach_storage("disk", filled(scratch / "periplex.img", PERIPLEX_SIZE), uas=pair.uas)
-        peer.attach_storage("disk", filled(scratch / "qemu.img", QEMU_SIZE), uas=pair.uas)
         guest = stack.enter_context(Guest(f"bench-{pair.controller.name}", boot.linux(),
                                           [*ours.arguments(), *peer.arguments()]))
+        peer.connect(guest)
+        peer.attach_storage("disk", filled(scratch / "qemu.img", QEMU_SIZE), uas=pair.uas)  # cold it trips QEMU's usb-uas
         disks = {"periplex": usb_view.wait_disk(guest, PERIPLEX_SIZE), "qemu": usb_view.wait_disk(guest, QEMU_SIZE)}
         for block_size, requests in pair.requests.items():
             shares = {"periplex": requests, "qemu": max(1, round(requests * pair.peer_share))}

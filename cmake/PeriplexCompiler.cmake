@@ -31,5 +31,7 @@ endif()
 
 find_program(PERIPLEX_CCACHE ccache)
 if(PERIPLEX_CCACHE)
-  set(CMAKE_CXX_COMPILER_LAUNCHER ${PERIPLEX_CCACHE})
+  # Paths below the source directory count as relative ones, so that another checkout finds what this one has compiled.
+  set(CMAKE_CXX_COMPILER_LAUNCHER
+    ${CMAKE_COMMAND} -E env CCACHE_BASEDIR=${CMAKE_SOURCE_DIR} CCACHE_NOHASHDIR=1 ${PERIPLEX_CCACHE})
 endif()

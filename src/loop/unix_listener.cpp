@@ -23,14 +23,14 @@ const sockaddr* generic(const sockaddr_un& address) {
 }
 
 /// Makes `address` free to bind: nothing is there, or a socket without a listener, which is removed.
-std::expected<void, std::string> make_free(const std::string& path, const sockaddr_un& address) {
+std::expected<void, std::string> make_free(const std::string& path, const sockaddr_un& address, int type) {
   struct stat status{};
   if (::lstat(path.c_str(), &status) != 0) {
     if (errno == ENOENT) return {};
     return failure(path, "cannot look at it");
   }
   if (!S_ISSOCK(status.st_mode)) return std::unexpected(fmt::format("{} is in the way and is no socket", path));
-  const UniqueFd probe(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+  const UniqueFd probe(::socket(AF_UNIX, type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
   if (!probe) return failure(path, "cannot create a socket");
   if (::connect(probe.get(), generic(address), sizeof address) == 0 || errno == EAGAIN) {
     return std::unexpected(fmt::format("{} is served by another process already", path));
@@ -44,6 +44,7 @@ std::expected<void, std::string> make_free(const std::string& path, const sockad
 
 std::expected<UniqueFd, std::string> listen_unix(const UnixListenerOptions& options) {
   const std::string& path = options.path;
+  const int type = options.messages ? SOCK_SEQPACKET : SOCK_STREAM;
   sockaddr_un address{};
   address.sun_family = AF_UNIX;
   if (path.empty() || path.size() >= sizeof address.sun_path) {
@@ -51,9 +52,9 @@ std::expected<UniqueFd, std::string> listen_unix(const UnixListenerOptions& opti
         fmt::format("'{}' is no socket path: it must have 1 to {} characters", path, sizeof address.sun_path - 1));
   }
   path.copy(address.sun_path, path.size());
-  if (auto free = make_free(path, address); !free) return std::unexpected(free.error());
+  if (auto free = make_free(path, address, type); !free) return std::unexpected(free.error());
 
-  UniqueFd socket(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+  UniqueFd socket(::socket(AF_UNIX, type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
   if (!socket) return failure(path, "cannot create a socket");
   if (::bind(socket.get(), generic(address), sizeof address) != 0) return failure(path, "cannot create it");
   constexpr auto kUnchanged = static_cast<uid_t>(-1);

@@ -16,9 +16,10 @@ struct UnixListenerOptions {
   mode_t mode = 0600;
   std::optional<uid_t> owner;
   std::optional<gid_t> group;
+  bool messages = false;  ///< SOCK_SEQPACKET, for a `MessageSocket`; else a stream
 };
 
-/// Creates a listening Unix stream socket, for an `Acceptor`. The error is a sentence for the person who gave the path.
+/// Creates a listening Unix socket, for an `Acceptor`. The error is a sentence for the person who gave the path.
 ///
 /// A socket left behind by a process that is gone is replaced; one that somebody listens on, and a file that is no
 /// socket, are left alone. Nobody can connect before owner and mode are set.

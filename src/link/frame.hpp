@@ -27,6 +27,9 @@ enum class FrameType : std::uint8_t {
   data = 0x14,      ///< a piece of a channel's byte stream
   credit = 0x15,    ///< more bytes of a channel may be sent
   message = 0x16,   ///< a real-time message that found no way as a datagram
+  // Of the enrolment protocol only (enrolment.hpp).
+  enrol = 0x20,     ///< agent: the token's secret, and a signing request
+  enrolled = 0x21,  ///< gate: the certificate
 };
 /// Types from here on may be ignored by who does not know them; all others end the session.
 inline constexpr std::uint8_t kFirstOptionalType = 0x80;

@@ -24,6 +24,12 @@ void LaneConnection::detach(Bytes last_words) {
   connection_.finish(std::move(last_words));
 }
 
+void LaneConnection::divert(TlsUser& user) {
+  greeting_time_->cancel();
+  reception_.reset();
+  diverted_ = &user;
+}
+
 void LaneConnection::refuse(Reason reason, std::string_view text) {
   detach(refusal(reason, text));
 }
@@ -38,6 +44,7 @@ void LaneConnection::tls_established(const TlsPeer& peer) {
 }
 
 void LaneConnection::tls_received(ByteView bytes) {
+  if (diverted_ != nullptr) return diverted_->tls_received(bytes);
   if (reception_) return greet(bytes);
   if (session_ != nullptr) session_->receive(lane_, bytes);
 }
@@ -53,12 +60,14 @@ void LaneConnection::greet(ByteView bytes) {
 }
 
 Bytes LaneConnection::tls_output(std::size_t limit) {
+  if (diverted_ != nullptr) return diverted_->tls_output(limit);
   return session_ == nullptr ? Bytes() : session_->take(lane_, limit);
 }
 
 void LaneConnection::tls_closed(const std::string& why) {
   greeting_time_->cancel();
   if (Session* session = std::exchange(session_, nullptr)) session->disconnected(lane_);
+  if (TlsUser* user = std::exchange(diverted_, nullptr)) user->tls_closed(why);
   owner_.connection_closed(*this, why);
 }
 

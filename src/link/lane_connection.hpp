@@ -39,6 +39,9 @@ class LaneConnection final : private TlsUser {
   void attach(Session& session, Lane lane);
   /// The session has nothing to do with it any more; it ends after the last words.
   void detach(Bytes last_words);
+  /// Gate: another protocol than ours was agreed on. From now on `user` takes the place of a session; it may be called
+  /// from inside `Owner::connection_established` only. `tls_closed` is passed on, too, before `connection_closed`.
+  void divert(TlsUser& user);
   /// Gate: says why it is not taken, and ends it.
   void refuse(Reason reason, std::string_view text = {});
   void output_ready() { connection_.output_ready(); }
@@ -57,6 +60,7 @@ class LaneConnection final : private TlsUser {
   bool gate_;
   TlsPeer peer_;
   Session* session_ = nullptr;
+  TlsUser* diverted_ = nullptr;
   Lane lane_ = Lane::realtime;
   std::optional<Reception> reception_;  // gate, until HELLO is there
   std::unique_ptr<Timer> greeting_time_;

@@ -35,6 +35,8 @@ using SslPtr = std::unique_ptr<SSL, Free<SSL_free>>;
 
 [[nodiscard]] std::expected<CertificatePtr, std::string> read_certificate(const std::string& pem);
 [[nodiscard]] std::expected<KeyPtr, std::string> read_key(const std::string& pem);
+/// Empty where it cannot be written.
+[[nodiscard]] std::string to_pem(const X509& certificate);
 /// SHA-256 of the certificate in DER, 64 lower-case hexadecimal digits.
 [[nodiscard]] std::string fingerprint_of(const X509& certificate);
 [[nodiscard]] std::string common_name_of(const X509& certificate);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "link/tls_connection.hpp"
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <cstring>
@@ -17,6 +18,7 @@ namespace periplex::link {
 namespace {
 
 constexpr std::size_t kReadSize = 64 * 1024;
+constexpr int kMaxChain = 4;
 constexpr int kRoundsPerEvent = 8;  // then others have their turn
 
 /// Does nothing on sockets that are not TCP's, as in tests.
@@ -236,6 +238,15 @@ TlsPeer TlsConnection::peer() const {
   if (const X509* certificate = SSL_get0_peer_certificate(ssl_.get())) {
     peer.common_name = openssl::common_name_of(*certificate);
     peer.fingerprint = openssl::fingerprint_of(*certificate);
+  }
+  const unsigned char* protocol = nullptr;
+  unsigned int length = 0;
+  SSL_get0_alpn_selected(ssl_.get(), &protocol, &length);
+  if (length > 0) peer.protocol.assign(reinterpret_cast<const char*>(protocol), length);
+  if (SSL_is_server(ssl_.get()) == 1) return peer;
+  const STACK_OF(X509)* const chain = SSL_get_peer_cert_chain(ssl_.get());
+  for (int i = 0; i < std::min(sk_X509_num(chain), kMaxChain); ++i) {
+    peer.chain.push_back(openssl::to_pem(*sk_X509_value(chain, i)));
   }
   return peer;
 }

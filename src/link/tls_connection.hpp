@@ -3,6 +3,7 @@
 
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "base/bytes.hpp"
 #include "link/tls_context.hpp"
@@ -18,6 +19,10 @@ struct TlsPeer {
   std::string common_name;  ///< empty: it has no certificate
   std::string fingerprint;  ///< SHA-256, 64 hexadecimal digits; empty likewise
   std::string cipher;       ///< of the connection
+  std::string protocol;     ///< that both ends have agreed on (ALPN); empty: none was named
+  /// Agent: all certificates that the gate has shown, in PEM form, its own first. None was checked that `Peer` does not
+  /// say.
+  std::vector<std::string> chain;
 };
 
 /// Who uses a TLS connection. It may call the connection from inside these calls, but not destroy it there.

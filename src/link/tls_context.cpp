@@ -49,6 +49,48 @@ std::expected<void, std::string> trust(SSL_CTX& context, const TlsContext::Setti
   return {};
 }
 
+/// As RFC 7301 §3.1 writes a list.
+std::string wire_list(const std::vector<std::string_view>& protocols) {
+  std::string list;
+  for (const std::string_view protocol : protocols) {
+    list += static_cast<char>(protocol.size());
+    list += protocol;
+  }
+  return list;
+}
+
+int choose_protocol(SSL*, const unsigned char** chosen, unsigned char* length, const unsigned char* offered,
+                    unsigned int size, void* own) {
+  const auto& list = *static_cast<const std::string*>(own);
+  unsigned char* found = nullptr;
+  const int result = SSL_select_next_proto(&found, length, reinterpret_cast<const unsigned char*>(list.data()),
+                                           static_cast<unsigned>(list.size()), offered, size);
+  *chosen = found;
+  return result == OPENSSL_NPN_NEGOTIATED ? SSL_TLSEXT_ERR_OK : SSL_TLSEXT_ERR_ALERT_FATAL;
+}
+
+/// `list` must live as long as the context.
+std::expected<void, std::string> name_protocols(SSL_CTX& context, bool gate, std::string& list) {
+  if (list.empty()) return {};
+  if (gate) {
+    SSL_CTX_set_alpn_select_cb(&context, choose_protocol, &list);
+    return {};
+  }
+  const auto* bytes = reinterpret_cast<const unsigned char*>(list.data());
+  if (SSL_CTX_set_alpn_protos(&context, bytes, static_cast<unsigned>(list.size())) != 0) {
+    return std::unexpected(error("ALPN cannot be used"));
+  }
+  return {};
+}
+
+/// A gate shows its authority, too: an agent that is not paired yet knows only that one's fingerprint.
+std::expected<void, std::string> show_authority(SSL_CTX& context, const std::string& pem) {
+  const auto authority = openssl::read_certificate(pem);
+  if (!authority) return std::unexpected("the authority: " + authority.error());
+  if (SSL_CTX_add1_chain_cert(&context, authority->get()) == 1) return {};
+  return std::unexpected(error("the authority cannot be shown"));
+}
+
 }  // namespace
 
 bool processor_has_aes() {
@@ -64,7 +106,9 @@ bool processor_has_aes() {
 std::expected<TlsContext, std::string> TlsContext::make(const Settings& settings) {
   const bool gate = settings.role == Role::gate;
   if (gate && settings.peer == Peer::anybody) return std::unexpected("a gate does not take anybody");
-  const std::shared_ptr<SSL_CTX> context(SSL_CTX_new(gate ? TLS_server_method() : TLS_client_method()), SSL_CTX_free);
+  const auto protocols = std::make_shared<std::string>(wire_list(settings.protocols));
+  const std::shared_ptr<SSL_CTX> context(SSL_CTX_new(gate ? TLS_server_method() : TLS_client_method()),
+                                         [protocols](SSL_CTX* made) { SSL_CTX_free(made); });
   if (!context) return std::unexpected(error("TLS cannot be used"));
   const bool chacha = settings.prefer_chacha.value_or(!processor_has_aes());
   if (SSL_CTX_set_min_proto_version(context.get(), TLS1_3_VERSION) != 1 ||
@@ -80,6 +124,10 @@ std::expected<TlsContext, std::string> TlsContext::make(const Settings& settings
     if (auto used = use_own(*context, settings.own); !used) return std::unexpected(used.error());
   }
   if (auto trusted = trust(*context, settings); !trusted) return std::unexpected(trusted.error());
+  if (auto named = name_protocols(*context, gate, *protocols); !named) return std::unexpected(named.error());
+  if (gate) {
+    if (auto shown = show_authority(*context, settings.authority); !shown) return std::unexpected(shown.error());
+  }
   return TlsContext(settings.role, context);
 }
 

@@ -6,12 +6,18 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
+#include <vector>
 
 #include "link/certificate.hpp"
 
 struct ssl_ctx_st;
 
 namespace periplex::link {
+
+/// What is spoken inside TLS, as the ends agree on by ALPN (RFC 7301). Who names nothing speaks the link protocol.
+inline constexpr std::string_view kLinkProtocol = "periplex-link/1";
+inline constexpr std::string_view kEnrolmentProtocol = "periplex-enrol/1";
 
 /// What one end's TLS connections have in common: TLS 1.3 (RFC 8446) and nothing older, its own credentials, and the
 /// one authority it trusts. There are no session tickets and no early data: a connection that is resumed is greeted
@@ -31,6 +37,8 @@ class TlsContext {
     Peer peer = Peer::certified;
     /// ChaCha20-Poly1305 before AES-GCM; by default where this processor has no instructions for AES.
     std::optional<bool> prefer_chacha{};
+    /// What is spoken inside, the first the best. A gate refuses who names others only; empty: ALPN is not used.
+    std::vector<std::string_view> protocols{};
   };
 
   [[nodiscard]] static std::expected<TlsContext, std::string> make(const Settings& settings);

@@ -84,6 +84,9 @@ bool is_understood(const Frame& frame) {
       return parse_credit(payload).has_value();
     case FrameType::message:
       return Message::parse(payload).has_value();
+    case FrameType::enrol:
+    case FrameType::enrolled:
+      return false;  // not of this protocol
   }
   return false;
 }

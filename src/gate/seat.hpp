@@ -1,0 +1,103 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <array>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "gate/documents.hpp"
+#include "gate/worker.hpp"
+#include "gate/worker_stream.hpp"
+#include "link/gate_session.hpp"
+#include "link/lane_connection.hpp"
+
+namespace periplex::gate {
+
+class Seat;
+
+/// Whoever has the seats.
+class SeatHost {
+ public:
+  /// The worker that may have the peripheral; null if none may.
+  [[nodiscard]] virtual Worker* worker_for(const std::string& seat, const std::string& peripheral) = 0;
+  virtual void seat_changed() = 0;
+  /// Its session is over. It may not be destroyed in this call.
+  virtual void seat_ended(Seat& seat) = 0;
+
+ protected:
+  ~SeatHost() = default;
+};
+
+/// One seat that has come: its agent's session, what that offers, and the streams between it and the workers.
+///
+/// A channel is open to each offered peripheral that a worker waits for and may have. Every time its stream begins
+/// anew, so does the worker's: a new pair of sockets is made, and the other end handed over. Where that goes wrong, or
+/// the worker lets a stream go that it still waits for, it is tried again after a while.
+class Seat final : private link::GateHost {
+ public:
+  static constexpr Nanoseconds kRetry = std::chrono::seconds(1);
+
+  Seat(EventLoop& loop, SeatHost& host, KnownSeat known, const std::string& gate_name);
+  Seat(const Seat&) = delete;
+  Seat& operator=(const Seat&) = delete;
+  ~Seat();
+
+  [[nodiscard]] const KnownSeat& known() const { return known_; }
+  [[nodiscard]] const link::GateSession& session() const { return session_; }
+  /// Takes a connection of the seat, or refuses it.
+  void take(link::LaneConnection& connection, const link::Hello& hello);
+  /// The connection is closed.
+  void forget(const link::LaneConnection& connection);
+  /// Opens and closes channels as the workers' wishes and the bindings are now.
+  void reconsider();
+  void end(link::Reason why);
+  [[nodiscard]] SeatState state() const;
+
+ private:
+  struct Offer {
+    link::Peripheral peripheral;
+    std::optional<link::ChannelId> channel;
+    std::unique_ptr<WorkerStream> stream;
+    std::string machine;             ///< that has the channel
+    std::string why;                 ///< it was not opened, or closed
+    std::uint64_t refused_wish = 0;  ///< the agent has said no to this one, for good
+    Nanoseconds not_before{};        ///< when it may be tried again
+  };
+
+  // link::SessionHost and GateHost
+  void output_ready(link::Lane lane) override;
+  void drop(link::Lane lane, Bytes last_words, link::Reason why) override;
+  void lane_up(link::Lane lane) override;
+  void channel_started(link::ChannelId channel) override;
+  void channel_stopped(link::ChannelId channel) override;
+  void channel_data(link::ChannelId channel, ByteView bytes) override;
+  void channel_writable(link::ChannelId channel) override;
+  void channel_closed(link::ChannelId channel, const link::Ending& why) override;
+  void session_ended(const link::Ending& why, bool by_far_end) override;
+  void offered(const link::Peripheral& peripheral) override;
+  void withdrawn(const std::string& id, link::Reason why) override;
+
+  [[nodiscard]] Offer* find(link::ChannelId channel);
+  [[nodiscard]] Worker* wanting(const Offer& offer) const;
+  void reconsider(Offer& offer);
+  void open(Offer& offer);
+  void begin_stream(Offer& offer);
+  void end_stream(Offer& offer);
+  void close_channel(Offer& offer, link::Reason reason);
+  void try_later(Offer& offer, std::string why);
+  void reconsider_soon();
+
+  EventLoop& loop_;
+  SeatHost& host_;
+  const KnownSeat known_;
+  link::GateSession session_;
+  std::array<link::LaneConnection*, link::kLanes> lanes_{};
+  link::LaneConnection* arriving_ = nullptr;
+  std::map<std::string, Offer> offers_;
+  std::unique_ptr<Timer> retry_;
+  log::RateLimit limit_;
+};
+
+}  // namespace periplex::gate

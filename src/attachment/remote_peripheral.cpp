@@ -59,6 +59,7 @@ void RemotePeripheral::disconnected() {
   hold_->arm(options_.hold);
   device_->on_disconnected();
   if (extension_begun_) extension_->on_held();
+  host_.session_held(true);
 }
 
 void RemotePeripheral::on_begin() {
@@ -71,6 +72,7 @@ void RemotePeripheral::on_resume() {
   enter(Link::connected);
   device_->on_room();
   if (extension_begun_) extension_->on_resumed();
+  host_.session_held(false);
 }
 
 void RemotePeripheral::on_lost() {

@@ -24,6 +24,7 @@ void add_remote(json::object& object, const machine::Description& description, c
     object["host"] = usbip->host;
     object["busid"] = usbip->bus_id;
   }
+  if (const machine::Seat* seat = description.seat()) object["peripheral"] = seat->peripheral;
   object["state"] = machine::name(remote.state);
   if (!remote.why.empty()) object["why"] = remote.why;
 }

@@ -42,6 +42,14 @@ Machine::~Machine() {
   for (const auto& lock : locks) lock->sync();
 }
 
+void Machine::take_streams(UniqueFd listening) {
+  streams_ = std::make_unique<StreamListener>(
+      loop_, std::move(listening),
+      [this](std::string_view name, UniqueFd stream) { remote_.take_stream(name, std::move(stream)); });
+  remote_.set_streams([this](const std::string& name) { streams_->want(name); },
+                      [this](const std::string& name) { streams_->leave(name); });
+}
+
 MachineView Machine::view() const {
   MachineView view{.name = options_.name,
                    .process = ::getpid(),

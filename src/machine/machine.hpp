@@ -12,6 +12,7 @@
 #include "machine/operations.hpp"
 #include "machine/plugged.hpp"
 #include "machine/remote_peripherals.hpp"
+#include "machine/stream_listener.hpp"
 
 namespace periplex::machine {
 
@@ -35,6 +36,8 @@ class Machine final : public Operations {
 
   /// Starts to accept the machine's monitor.
   void serve() { controllers_.serve(); }
+  /// Takes streams of peripherals at seats on this listening socket.
+  void take_streams(UniqueFd listening);
 
   [[nodiscard]] MachineView view() const override;
   [[nodiscard]] std::vector<PeripheralView> peripherals() const override;
@@ -68,6 +71,7 @@ class Machine final : public Operations {
   std::unique_ptr<CaptureFile> capture_;
   std::vector<std::unique_ptr<Plugged>> plugged_;  // in the order of attaching
   RemotePeripherals remote_;                       // listed after those
+  std::unique_ptr<StreamListener> streams_;
   std::uint8_t last_device_number_ = 0;
 };
 

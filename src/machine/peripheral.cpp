@@ -14,9 +14,11 @@ namespace {
 constexpr std::size_t kMostBadRanges = 64;
 constexpr std::string_view kBulkOnly = "bulk-only";
 constexpr std::string_view kUas = "uas";
+/// A seat's name, a slash, and the longest identifier of the link protocol.
+constexpr std::size_t kMaxSeatPeripheral = 64 + 1 + 64;
 constexpr std::uint64_t kLastSector = (std::uint64_t{1} << 48) - 1;
 // In the order of Description::options.
-constexpr std::array kNames = {"storage", "keyboard", "tablet", "mouse", "serial", "sound", "usbip"};
+constexpr std::array kNames = {"storage", "keyboard", "tablet", "mouse", "serial", "sound", "usbip", "seat"};
 
 std::unexpected<SpecificationError> wrong(std::string text, std::string advice) {
   return std::unexpected(SpecificationError{std::move(text), std::move(advice)});
@@ -168,12 +170,31 @@ Applied apply_usbip(Usbip& usbip, const Setting& setting) {
                "its settings are host, busid, ahead, id, controller and speed");
 }
 
+Applied apply_seat(Seat& seat, const Setting& setting) {
+  if (setting.key != "peripheral") {
+    return wrong(fmt::format("seat has no setting \"{}\"", setting.key),
+                 "its settings are peripheral, id, controller and speed");
+  }
+  const std::size_t slash = setting.value.find('/');
+  const bool good =
+      slash != std::string::npos && slash > 0 && slash + 1 < setting.value.size() &&
+      setting.value.size() <= kMaxSeatPeripheral &&
+      std::ranges::all_of(setting.value, [](char character) { return character > ' ' && character <= '~'; });
+  if (!good) {
+    return wrong(fmt::format("\"{}\" names no peripheral of a seat", setting.value),
+                 "write the seat's name, a slash, and the peripheral's id, like desk-7/usb:1-2");
+  }
+  seat.peripheral = setting.value;
+  return {};
+}
+
 /// Settings that only one kind has.
 Applied apply_own(Description& description, const Setting& setting) {
   if (auto* storage = std::get_if<Storage>(&description.options)) return apply_storage(*storage, setting);
   if (auto* serial = std::get_if<Serial>(&description.options)) return apply_serial(*serial, setting);
   if (auto* sound = std::get_if<Sound>(&description.options)) return apply_sound(*sound, setting);
   if (auto* usbip = std::get_if<Usbip>(&description.options)) return apply_usbip(*usbip, setting);
+  if (auto* seat = std::get_if<Seat>(&description.options)) return apply_seat(*seat, setting);
   return wrong(fmt::format("{} has no setting \"{}\"", description.kind(), setting.key),
                "its settings are id, controller and speed");
 }
@@ -183,6 +204,9 @@ Applied check(const Description& description) {
   if (const Usbip* usbip = description.usbip(); usbip != nullptr && (usbip->host.empty() || usbip->bus_id.empty())) {
     return wrong("a USB/IP device needs a host and a bus id",
                  "write usbip,host=HOST,busid=1-1; `usbip list -r HOST` shows what there is");
+  }
+  if (const Seat* seat = description.seat(); seat != nullptr && seat->peripheral.empty()) {
+    return wrong("a peripheral at a seat needs a name", "write seat,peripheral=SEAT/ID");
   }
   const Sound* const sound = description.sound();
   if (sound == nullptr) return {};
@@ -211,6 +235,8 @@ std::optional<Description> with_defaults(std::string_view kind) {
     description.options = Sound{};
   } else if (kind == "usbip") {
     description.options = Usbip{};
+  } else if (kind == "seat") {
+    description.options = Seat{};
   } else {
     return std::nullopt;
   }
@@ -236,9 +262,9 @@ usb::Speed natural_speed(const Description& description) {
 std::expected<Description, SpecificationError> describe(std::string_view kind, std::span<const Setting> settings) {
   auto description = with_defaults(kind);
   if (!description) {
-    return wrong(
-        fmt::format("there is no peripheral of kind \"{}\"", kind),
-        "use storage, keyboard, tablet, mouse, serial, sound or usbip, for example: storage,id=disk,image=disk.img");
+    return wrong(fmt::format("there is no peripheral of kind \"{}\"", kind),
+                 "use storage, keyboard, tablet, mouse, serial, sound, usbip or seat, for example: "
+                 "storage,id=disk,image=disk.img");
   }
   for (auto setting = settings.begin(); setting != settings.end(); ++setting) {
     if (std::ranges::count(settings.begin(), setting, setting->key, &Setting::key) != 0) {
@@ -264,7 +290,7 @@ std::expected<Description, SpecificationError> parse_specification(std::string_v
 
 std::size_t needed_files(const Description& description) {
   if (const Storage* storage = description.storage()) return storage->removable ? 0 : 1;
-  if (description.serial() != nullptr || description.is_remote()) return 1;
+  if (description.serial() != nullptr || description.usbip() != nullptr) return 1;
   if (const Sound* sound = description.sound())
     return (sound->playback.empty() ? 0u : 1u) + (sound->capture.empty() ? 0u : 1u);
   return 0;
@@ -298,6 +324,7 @@ std::vector<Setting> settings(const Description& description) {
     list.push_back({"busid", usbip->bus_id});
     if (usbip->reports_ahead > 0) list.push_back({"ahead", fmt::format("{}", usbip->reports_ahead)});
   }
+  if (const Seat* seat = description.seat()) list.push_back({"peripheral", seat->peripheral});
   return list;
 }
 

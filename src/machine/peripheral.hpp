@@ -71,19 +71,28 @@ struct Usbip {
   friend bool operator==(const Usbip&, const Usbip&) = default;
 };
 
+/// A peripheral at a seat, whose stream a gate brings, again and again (StreamListener). Nothing comes with the
+/// description.
+struct Seat {
+  std::string peripheral;  ///< SEAT/ID
+  friend bool operator==(const Seat&, const Seat&) = default;
+};
+
 /// What to plug in. What is empty the machine chooses.
 struct Description {
   std::string id;
   std::string controller;           ///< name of the controller whose port it goes to
   std::optional<usb::Speed> speed;  ///< empty: the fastest that a controller runs, up to `natural_speed`
-  std::variant<Storage, Keyboard, Tablet, Mouse, Serial, Sound, Usbip> options;
+  std::variant<Storage, Keyboard, Tablet, Mouse, Serial, Sound, Usbip, Seat> options;
 
   [[nodiscard]] const Storage* storage() const { return std::get_if<Storage>(&options); }
   [[nodiscard]] const Serial* serial() const { return std::get_if<Serial>(&options); }
   [[nodiscard]] const Sound* sound() const { return std::get_if<Sound>(&options); }
   [[nodiscard]] const Usbip* usbip() const { return std::get_if<Usbip>(&options); }
-  /// Whether it is somewhere else: a session on a stream socket, which comes with the description, stands for it.
-  [[nodiscard]] bool is_remote() const { return usbip() != nullptr; }
+  [[nodiscard]] const Seat* seat() const { return std::get_if<Seat>(&options); }
+  /// Whether it is somewhere else: a session on a stream socket stands for it. That comes with the description, or
+  /// later (seat).
+  [[nodiscard]] bool is_remote() const { return usbip() != nullptr || seat() != nullptr; }
   /// The word a specification begins with.
   [[nodiscard]] std::string_view kind() const;
   friend bool operator==(const Description&, const Description&) = default;
@@ -103,8 +112,9 @@ struct Description {
 ///     serial[,link=PATH]
 ///     sound[,playback=FILE][,capture=FILE]
 ///     usbip,host=HOST[:PORT],busid=BUSID[,ahead=N]
+///     seat,peripheral=SEAT/ID
 ///
-/// Every kind also takes id=ID, controller=NAME and speed=super|high|full (sound: not super; usbip: no faster
+/// Every kind also takes id=ID, controller=NAME and speed=super|high|full (sound: not super; usbip and seat: no faster
 /// than that).
 [[nodiscard]] std::expected<Description, SpecificationError> parse_specification(std::string_view text);
 

@@ -14,7 +14,7 @@ namespace periplex::machine {
 
 Outcome<std::unique_ptr<RemotePeripheral>> RemotePeripheral::make(Description description, UniqueFd socket,
                                                                   const RemoteServices& services) {
-  if (!ByteStream::suits(socket)) {
+  if (description.seat() == nullptr && !ByteStream::suits(socket)) {
     return std::unexpected(Refusal{Reason::invalid, fmt::format("what came for {} is not a connection", description.id),
                                    "hand over a connected stream socket, as `periplex attach` does"});
   }
@@ -24,27 +24,44 @@ Outcome<std::unique_ptr<RemotePeripheral>> RemotePeripheral::make(Description de
 RemotePeripheral::RemotePeripheral(Description description, UniqueFd socket, const RemoteServices& services)
     : description_(std::move(description)),
       services_(services),
-      stream_(services.loop, std::move(socket),
-              {[this](ByteView bytes) { session_->receive(bytes); },
-               [this](const std::string& why) {
-                 if (state_ == RemoteState::gone) return;
-                 log::info("machine", fmt::format("{}: {}", id(), why));
-                 session_->disconnected();
-               },
-               {}}),
       session_(make_remote_session(description_, static_cast<remote::SessionHost&>(*this), services.loop)) {
+  if (socket) connect(std::move(socket));
+}
+
+void RemotePeripheral::connect(UniqueFd socket) {
+  if (state_ == RemoteState::gone || leaving_) return;
+  if (stream_) lost();
+  stream_ =
+      std::make_unique<ByteStream>(services_.loop, std::move(socket),
+                                   ByteStream::Events{.received = [this](ByteView bytes) { session_->receive(bytes); },
+                                                      .closed =
+                                                          [this](const std::string& why) {
+                                                            if (state_ != RemoteState::gone)
+                                                              log::info("machine", fmt::format("{}: {}", id(), why));
+                                                            lost();
+                                                          },
+                                                      .drained = {}});
   session_->connected();
+}
+
+/// The stream is at its end, or another takes its place.
+void RemotePeripheral::lost() {
+  // It may be the one that is calling.
+  if (stream_) services_.loop.defer([old = std::move(stream_)] {});
+  if (state_ != RemoteState::gone) session_->disconnected();
 }
 
 RemotePeripheral::~RemotePeripheral() {
   leave();
+  // What it holds for the guest comes back through what stands in front of it.
+  session_.reset();
 }
 
 void RemotePeripheral::leave() {
   if (std::exchange(leaving_, true)) return;
   pull();
   session_->disconnected();
-  stream_.finish();
+  if (stream_) stream_->finish();
 }
 
 PeripheralView RemotePeripheral::view() const {
@@ -102,6 +119,8 @@ void RemotePeripheral::device_arrived(usb::Device& device) {
 
 void RemotePeripheral::device_left(usb::Device&) {
   pull();
+  // It comes back, or the session says that it has failed.
+  if (state_ != RemoteState::gone) state_ = RemoteState::connecting;
 }
 
 void RemotePeripheral::session_held(bool held) {
@@ -125,7 +144,8 @@ void RemotePeripheral::become_gone(std::string why) {
   why_ = std::move(why);
   if (leaving_) return;
   log::warning("machine", fmt::format("{} is gone: {}", id(), why_));
-  stream_.finish();
+  if (stream_) stream_->finish();
+  if (const Seat* seat = description_.seat(); seat != nullptr && services_.leave) services_.leave(seat->peripheral);
 }
 
 }  // namespace periplex::machine

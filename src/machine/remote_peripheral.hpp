@@ -20,6 +20,9 @@ struct RemoteServices {
   std::function<usb::DeviceLabel(usb::Speed)> next_label;
   /// It is about to be plugged in: captures want to watch it.
   std::function<void(usb::ObservedDevice&)> watch;
+  // Peripherals at seats, by SEAT/ID: streams for it are waited for, or not any more. Empty where none can come.
+  std::function<void(const std::string& name)> want{};
+  std::function<void(const std::string& name)> leave{};
 };
 
 /// One peripheral that is somewhere else: a session on an open stream socket, and what that offers, in a port.
@@ -37,6 +40,10 @@ class RemotePeripheral final : private remote::SessionHost {
   /// Pulls it and ends the session. It must be kept for one more turn of the loop, while what was under way comes back.
   void leave();
 
+  /// The far end has a connection, another one than before.
+  void connect(UniqueFd socket);
+
+  [[nodiscard]] const Description& description() const { return description_; }
   [[nodiscard]] const std::string& id() const { return description_.id; }
   [[nodiscard]] PeripheralView view() const;
   [[nodiscard]] PeripheralStatistics statistics() const;
@@ -47,7 +54,9 @@ class RemotePeripheral final : private remote::SessionHost {
   RemotePeripheral(Description description, UniqueFd socket, const RemoteServices& services);
 
   // remote::SessionHost
-  void send(Bytes bytes) override { stream_.send(std::move(bytes)); }
+  void send(Bytes bytes) override {
+    if (stream_) stream_->send(std::move(bytes));
+  }
   void device_arrived(usb::Device& device) override;
   void device_left(usb::Device& device) override;
   void session_held(bool held) override;
@@ -55,6 +64,7 @@ class RemotePeripheral final : private remote::SessionHost {
 
   [[nodiscard]] bool in_port() const { return port_.value != 0; }
   [[nodiscard]] std::unique_ptr<usb::Device> in_front_of(usb::Device& device) const;
+  void lost();
   void pull();
   void become_gone(std::string why);
 
@@ -65,7 +75,7 @@ class RemotePeripheral final : private remote::SessionHost {
   std::string controller_;
   usb::PortNumber port_;
   bool leaving_ = false;
-  ByteStream stream_;
+  std::unique_ptr<ByteStream> stream_;  // null while there is no connection
   std::unique_ptr<remote::Session> session_;
   std::unique_ptr<usb::ObservedDevice> front_;  // of the session's device: destroyed before it
 };

@@ -2,6 +2,8 @@
 #include "machine/remote_peripherals.hpp"
 
 #include <algorithm>
+#include <fmt/format.h>
+#include <optional>
 #include <utility>
 
 namespace periplex::machine {
@@ -10,11 +12,29 @@ RemotePeripherals::~RemotePeripherals() {
   leaving_->clear();  // a task that is still to come finds nothing
 }
 
+Outcome<> RemotePeripherals::check(const Seat& seat) const {
+  if (!services_.want) {
+    return std::unexpected(Refusal{Reason::conflict, "no gate can bring this machine a stream",
+                                   "start periplex-machine with --streams PATH"});
+  }
+  const bool taken = std::ranges::any_of(list_, [&](const auto& one) {
+    return one->description().seat() != nullptr && *one->description().seat() == seat;
+  });
+  if (!taken) return {};
+  return std::unexpected(
+      Refusal{Reason::conflict, fmt::format("{} is attached already", seat.peripheral), "detach it first"});
+}
+
 Outcome<PeripheralView> RemotePeripherals::attach(Description description, Files files) {
+  const auto seat = description.seat() == nullptr ? std::nullopt : std::optional(*description.seat());
+  if (seat) {
+    if (auto good = check(*seat); !good) return std::unexpected(std::move(good.error()));
+  }
   UniqueFd socket = files.empty() ? UniqueFd() : std::move(files.front());
   auto made = RemotePeripheral::make(std::move(description), std::move(socket), services_);
   if (!made) return std::unexpected(std::move(made.error()));
   list_.push_back(std::move(*made));
+  if (seat) services_.want(seat->peripheral);
   return list_.back()->view();
 }
 
@@ -22,10 +42,18 @@ bool RemotePeripherals::detach(std::string_view id) {
   const auto found = std::ranges::find_if(list_, [&](const auto& one) { return one->id() == id; });
   if (found == list_.end()) return false;
   (*found)->leave();
+  if (const Seat* seat = (*found)->description().seat()) services_.leave(seat->peripheral);
   leaving_->push_back(std::move(*found));
   list_.erase(found);
   services_.loop.defer([leaving = leaving_] { leaving->clear(); });
   return true;
+}
+
+void RemotePeripherals::take_stream(std::string_view name, UniqueFd stream) {
+  for (const auto& one : list_) {
+    const Seat* const seat = one->description().seat();
+    if (seat != nullptr && seat->peripheral == name) return one->connect(std::move(stream));
+  }
 }
 
 bool RemotePeripherals::has(std::string_view id) const {

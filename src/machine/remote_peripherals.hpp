@@ -21,6 +21,13 @@ class RemotePeripherals {
   [[nodiscard]] Outcome<PeripheralView> attach(Description description, Files files);
   /// Whether there was one.
   bool detach(std::string_view id);
+  /// A gate has brought a stream for the peripheral SEAT/ID.
+  void take_stream(std::string_view name, UniqueFd stream);
+  /// Streams can come from now on.
+  void set_streams(std::function<void(const std::string&)> want, std::function<void(const std::string&)> leave) {
+    services_.want = std::move(want);
+    services_.leave = std::move(leave);
+  }
   [[nodiscard]] bool has(std::string_view id) const;
 
   void add_views(std::vector<PeripheralView>& to) const;
@@ -29,6 +36,8 @@ class RemotePeripherals {
   void ignore(usb::TransferObserver& observer);
 
  private:
+  [[nodiscard]] Outcome<> check(const Seat& seat) const;
+
   using List = std::vector<std::unique_ptr<RemotePeripheral>>;
 
   RemoteServices services_;

@@ -14,7 +14,7 @@ namespace {
 using Done = std::expected<void, SettingsError>;
 
 constexpr const char* kAdvice =
-    "the keys are name, runtime-dir, control, socket-owner, socket-mode, log-level, spin-us, [capture] usb, a "
+    "the keys are name, runtime-dir, control, streams, socket-owner, socket-mode, log-level, spin-us, [capture] usb, a "
     "[[controller]] with kind for each controller and a [[peripheral]] with kind for each peripheral; [xhci] with "
     "usb2-ports and usb3-ports is short for a controller";
 
@@ -65,16 +65,17 @@ class Reader {
     if (key == "peripheral") {
       return read_all(key, node, [this](const toml::table& one) { return add_peripheral(one); });
     }
-    const bool taken = (key == "name" && take(node, settings_.name)) ||
-                       (key == "runtime-dir" && take(node, settings_.runtime_directory)) ||
-                       (key == "control" && take(node, settings_.control)) ||
-                       (key == "socket-owner" && take(node, settings_.socket_owner)) ||
-                       (key == "socket-mode" && take(node, settings_.socket_mode)) ||
-                       (key == "log-level" && take(node, settings_.log_level)) ||
-                       (key == "spin-us" && take(node, settings_.spin_us));
+    const bool taken =
+        (key == "name" && take(node, settings_.name)) ||
+        (key == "runtime-dir" && take(node, settings_.runtime_directory)) ||
+        (key == "control" && take(node, settings_.control)) || (key == "streams" && take(node, settings_.streams)) ||
+        (key == "socket-owner" && take(node, settings_.socket_owner)) ||
+        (key == "socket-mode" && take(node, settings_.socket_mode)) ||
+        (key == "log-level" && take(node, settings_.log_level)) || (key == "spin-us" && take(node, settings_.spin_us));
     if (!taken) return unknown(key, node);
     if (key == "runtime-dir") settings_.runtime_directory = path_from_here(*settings_.runtime_directory);
     if (key == "control") settings_.control = path_from_here(*settings_.control);
+    if (key == "streams") settings_.streams = path_from_here(*settings_.streams);
     return {};
   }
 

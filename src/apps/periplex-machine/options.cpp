@@ -38,9 +38,12 @@ PERIPHERALS (--attach)
   usbip,host=HOST[:PORT],busid=BUSID[,id=ID][,ahead=N]
       A device at a USB/IP server, which is connected to before anything is served. USB/IP is neither encrypted nor
       authenticated.
+  seat,peripheral=SEAT/ID[,id=ID]
+      A peripheral at a seat; periplex-gate brings its streams (--streams). While the seat cannot be reached it stays in
+      its port, held, for up to 20 s.
   All take controller=NAME (default: the first that runs its speed and has a free port) and speed=super|high|full
   (default: full; for disks the fastest there is, for serial ports high if there is; sound: not super;
-  usbip: the device's own, or as fast as there is a controller for).
+  usbip and seat: the device's own, or as fast as there is a controller for).
   A comma inside a value is written twice. More can be plugged in and pulled at any time: periplex(1).
 
 CONFIGURATION FILE (--config)
@@ -52,7 +55,7 @@ CONFIGURATION FILE (--config)
   kind = "storage"
   id = "disk"
   image = "disk.img"            # relative to the file
-  Other keys: runtime-dir, control, socket-owner, socket-mode, log-level, spin-us, [capture] usb.
+  Other keys: runtime-dir, control, streams, socket-owner, socket-mode, log-level, spin-us, [capture] usb.
   What the command line says counts before what the file says, controllers included; its peripherals come after those
   of the file.
 
@@ -109,6 +112,9 @@ void define(CLI::App& app, CommandLine& line, Texts& texts) {
       "Mode of the controllers' sockets (default: 0600; 0660 with --socket-owner)")
       ->type_name("MODE");
   add(app, "--control", settings.control, "The control socket (default: DIR/control.sock)")->type_name("PATH");
+  add(app, "--streams", settings.streams,
+      "Take the streams of peripherals at seats on this socket, to which periplex-gate connects")
+      ->type_name("PATH");
   app.add_option("--capture", texts.capture,
                  "Write USB traffic to a pcapng file that Wireshark opens; it holds what is typed")
       ->type_name("usb=FILE");

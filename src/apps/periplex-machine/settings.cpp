@@ -81,6 +81,7 @@ std::expected<void, SettingsError> set_sockets(const Settings& settings, Plan& p
   plan.runtime_directory = absolute_path(settings.runtime_directory.value_or(runtime_directory(plan.name)));
   plan.control_socket = settings.control ? absolute_path(*settings.control)
                                          : fmt::format("{}/{}", plan.runtime_directory, kControlSocketName);
+  if (settings.streams) plan.streams = absolute_path(*settings.streams);
   if (settings.socket_owner) {
     plan.socket_mode = kSharedSocketMode;
     if (auto set = set_owner(*settings.socket_owner, plan); !set) return set;
@@ -104,6 +105,7 @@ Settings merge(Settings first, Settings second) {
   take(first.name, second.name);
   take(first.runtime_directory, second.runtime_directory);
   take(first.control, second.control);
+  take(first.streams, second.streams);
   take(first.socket_owner, second.socket_owner);
   take(first.socket_mode, second.socket_mode);
   take(first.capture, second.capture);

@@ -20,6 +20,7 @@ struct Settings {
   std::optional<std::string> name;
   std::optional<std::string> runtime_directory;
   std::optional<std::string> control;
+  std::optional<std::string> streams;
   std::optional<std::string> socket_owner;
   std::optional<std::string> socket_mode;
   std::optional<std::string> capture;
@@ -34,6 +35,7 @@ struct Plan {
   std::string name;
   std::string runtime_directory;
   std::string control_socket;
+  std::string streams;  ///< empty: none can come
   std::optional<uid_t> socket_owner;
   std::optional<gid_t> socket_group;
   mode_t socket_mode = 0600;

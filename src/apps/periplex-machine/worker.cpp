@@ -151,6 +151,11 @@ std::expected<void, SettingsError> Worker::make_machine() {
   machine_ = std::make_unique<machine::Machine>(
       loop_, machine::Machine::Options{.name = plan_.name, .control_socket = plan_.control_socket},
       std::move(controllers));
+  if (!plan_.streams.empty()) {
+    auto streams = listen({.path = plan_.streams, .messages = true});
+    if (!streams) return std::unexpected(std::move(streams.error()));
+    machine_->take_streams(std::move(*streams));
+  }
   control_ = std::make_unique<control::Server>(loop_, std::move(*control), *machine_);
   return {};
 }

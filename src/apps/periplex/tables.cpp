@@ -101,8 +101,11 @@ std::string details(const json::value& device) {
   }
   if (const json::value* state = member(device, "state")) {
     const json::value* const why = member(device, "why");
-    return fmt::format("{} at {}: {}{}", plain(member(device, "busid")), plain(member(device, "host")), plain(state),
-                       why == nullptr ? "" : " (" + plain(why) + ")");
+    const json::value* const at_seat = member(device, "peripheral");
+    const std::string what =
+        at_seat != nullptr ? plain(at_seat)
+                           : fmt::format("{} at {}", plain(member(device, "busid")), plain(member(device, "host")));
+    return fmt::format("{}: {}{}", what, plain(state), why == nullptr ? "" : " (" + plain(why) + ")");
   }
   std::string leds;
   for (const json::value& led : items(device, "leds")) leds += (leds.empty() ? "lit: " : ", ") + plain(&led);

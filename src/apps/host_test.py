@@ -1,0 +1,227 @@
+# SPDX-License-Identifier: Apache-2.0
+"""periplexd with its gate and a worker, without a guest; the seat is Python's own TLS and the bytes of docs/protocol.md.
+
+The directory of the built programs is in PERIPLEX_BUILD."""
+
+import base64
+import hashlib
+import json
+import os
+import shutil
+import signal
+import socket
+import ssl
+import struct
+import subprocess
+import tempfile
+import time
+import unittest
+from pathlib import Path
+
+BIN = Path(os.environ["PERIPLEX_BUILD"])
+PATIENCE = 30.0
+HELLO, WELCOME, REFUSE, SYNC, OFFER, ENROL, ENROLLED = 0x01, 0x02, 0x03, 0x07, 0x10, 0x20, 0x21
+NOT_ALLOWED = 7
+
+
+def frame(kind, payload):
+    return struct.pack("<BBHI", kind, 0, len(payload), 0) + payload
+
+
+def text(value):
+    return bytes([len(value)]) + value.encode()
+
+
+class Seat:
+    """One connection to a gate."""
+
+    def __init__(self, port, protocol, credentials=None):
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+        context.set_alpn_protocols([protocol])
+        if credentials is not None:
+            context.load_cert_chain(*credentials)
+        self.socket = context.wrap_socket(socket.create_connection(("127.0.0.1", port), PATIENCE))
+        self.socket.settimeout(PATIENCE)
+
+    def send(self, data):
+        self.socket.sendall(data)
+
+    def take(self, count):
+        data = b""
+        while len(data) < count:
+            part = self.socket.recv(count - len(data))
+            if not part:
+                raise EOFError
+            data += part
+        return data
+
+    def frame(self):
+        kind, _flags, length, _channel = struct.unpack("<BBHI", self.take(8))
+        return kind, self.take(length)
+
+    def close(self):
+        self.socket.close()
+
+
+class Host(unittest.TestCase):
+    """A host with one machine, and seats that come to it."""
+
+    def setUp(self):
+        self.directory = Path(tempfile.mkdtemp(prefix="periplex-host-"))
+        self.addCleanup(shutil.rmtree, self.directory, True)
+        with socket.create_server(("127.0.0.1", 0)) as probe:
+            self.port = probe.getsockname()[1]
+        self.configuration = self.directory / "host.toml"
+        self.configuration.write_text(f"""
+state-dir = "state"
+runtime-dir = "run"
+[gate]
+name = "host"
+listen = "127.0.0.1:{self.port}"
+[[machine]]
+name = "vm1"
+start = true
+[[binding]]
+seat = "desk-*"
+machine = "vm1"
+""")
+        self.daemon = subprocess.Popen([BIN / "periplexd", "--config", self.configuration], stdout=subprocess.PIPE,
+                                       stderr=subprocess.PIPE, text=True)
+        self.addCleanup(self.end)
+        self.assertEqual(self.daemon.stdout.readline(), "periplexd is ready\n", self.why())
+
+    def why(self):
+        return "" if self.daemon.poll() is None else self.daemon.stderr.read()
+
+    def end(self):
+        if self.daemon.poll() is None:
+            self.daemon.send_signal(signal.SIGTERM)
+        self.log = self.daemon.communicate(timeout=PATIENCE)[1]
+        return self.daemon.returncode
+
+    def run_daemon(self, *words):
+        return subprocess.run([BIN / "periplexd", "--config", self.configuration, *words], capture_output=True,
+                              text=True, timeout=PATIENCE, check=True).stdout.strip()
+
+    def client(self, *words):
+        done = subprocess.run([BIN / "periplex", "--control", self.directory / "run/vm1/control.sock", "--json", *words],
+                              capture_output=True, text=True, timeout=PATIENCE, check=False)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        return json.loads(done.stdout)
+
+    def state(self):
+        try:
+            return json.loads((self.directory / "run/gate.json").read_text())["state"]
+        except FileNotFoundError:
+            return {"seats": [], "machines": []}
+
+    def wait(self, done, what):
+        end = time.monotonic() + PATIENCE
+        while time.monotonic() < end:
+            if done():
+                return
+            time.sleep(0.05)
+        self.fail(f"{what}: {self.state()}")
+
+    def processes(self, name):
+        found = []
+        for one in Path("/proc").iterdir():
+            try:
+                if one.name.isdigit() and int((one / "stat").read_text().rsplit(")", 1)[1].split()[1]) == self.daemon.pid \
+                        and (one / "comm").read_text().strip() == name[:15]:
+                    found.append(int(one.name))
+            except (OSError, IndexError):
+                continue
+        return found
+
+    def enrol(self, token):
+        """Sends ENROL; the answer's type and payload, and the key that was made."""
+        key = self.directory / "seat.key"
+        request = subprocess.run(["openssl", "req", "-new", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes",
+                                  "-keyout", key, "-subj", "/CN=whatever"], capture_output=True, check=True).stdout
+        decoded = base64.b32decode(token.replace("-", "").upper())
+        self.assertEqual(decoded[0], 1)
+        self.assertEqual(hashlib.sha256(decoded[:33]).digest()[:2], decoded[33:])
+        authority = ssl.PEM_cert_to_DER_cert((self.directory / "state/authority.pem").read_text())
+        self.assertEqual(hashlib.sha256(authority).digest()[:16], decoded[17:33])
+        seat = Seat(self.port, "periplex-enrol/1")
+        self.addCleanup(seat.close)
+        self.assertEqual(seat.socket.selected_alpn_protocol(), "periplex-enrol/1")
+        seat.send(frame(ENROL, b"PPXE" + struct.pack("<H", 1) + decoded[1:17] + struct.pack("<H", len(request)) + request))
+        return *seat.frame(), key
+
+    def begin(self, credentials):
+        """A session on one lane; the answer's type and payload."""
+        seat = Seat(self.port, "periplex-link/1", credentials)
+        self.addCleanup(seat.close)
+        seat.send(frame(HELLO, b"PPXL" + struct.pack("<HHIIBBBBII", 1, 1, 0, 0, 0, 0, 1, 0, 1 << 18, 1 << 22) + bytes(40) +
+                        text("python")))
+        return seat, *seat.frame()
+
+    def pair(self, name="desk-7"):
+        token = self.run_daemon("invite", name)
+        kind, payload, key = self.enrol(token)
+        self.assertEqual(kind, ENROLLED, payload)
+        length = struct.unpack_from("<H", payload)[0]
+        certificate = self.directory / "seat.pem"
+        certificate.write_bytes(payload[2:2 + length])
+        return token, (certificate, key)
+
+    def test_a_seat_is_let_in_and_what_it_offers_is_there(self):
+        _token, credentials = self.pair()
+        self.assertIn("desk-7", self.run_daemon("seats"))
+        seat, kind, _payload = self.begin(credentials)
+        self.assertEqual(kind, WELCOME)
+        stick = bytes([1, 3]) + struct.pack("<HH", 0x951, 0x1666) + bytes([8, 6, 0x50, 0]) + text("usb:1-2") + text("Stick") + text("E0")
+        seat.send(frame(OFFER, stick) + frame(SYNC, b""))
+        self.wait(lambda: any(s["peripherals"] for s in self.state()["seats"]), "the offer is shown")
+        shown = self.state()["seats"][0]
+        self.assertEqual((shown["name"], shown["agent"]), ("desk-7", "python"))
+        self.assertEqual([(p["id"], p["state"], p["machine"]) for p in shown["peripherals"]], [("usb:1-2", "offered", "vm1")])
+        self.wait(lambda: self.state()["machines"] == [{"name": "vm1", "worker": True}], "the worker is there")
+        attached = self.client("attach", "seat,id=stick,peripheral=desk-7/usb:1-2")
+        self.assertEqual((attached["state"], attached["peripheral"]), ("connecting", "desk-7/usb:1-2"))
+        # SYNC comes with the greeting, OPEN because the worker waits.
+        kinds = [seat.frame()[0]]
+        while kinds[-1] != 0x12:
+            kinds.append(seat.frame()[0])
+        self.wait(lambda: self.state()["seats"][0]["peripherals"][0]["state"] == "attached", "it is attached")
+        self.client("detach", "stick")
+        self.wait(lambda: self.state()["seats"][0]["peripherals"][0]["state"] == "offered", "it is let go")
+
+    def test_a_token_is_good_once(self):
+        token, _credentials = self.pair()
+        kind, payload, _key = self.enrol(token)
+        self.assertEqual((kind, struct.unpack_from("<H", payload)[0]), (REFUSE, NOT_ALLOWED))
+        self.end()
+        self.assertIn("the token is not taken", self.log)
+
+    def test_a_seat_that_is_forgotten_is_put_out(self):
+        _token, credentials = self.pair()
+        seat, kind, _payload = self.begin(credentials)
+        self.assertEqual(kind, WELCOME)
+        self.run_daemon("forget", "desk-7")
+        self.daemon.send_signal(signal.SIGHUP)
+        self.wait(lambda: not self.state()["seats"], "it is put out")
+        _seat, kind, payload = self.begin(credentials)
+        self.assertEqual((kind, struct.unpack_from("<H", payload)[0]), (REFUSE, NOT_ALLOWED))
+
+    def test_what_ends_is_started_again_and_all_ends_in_order(self):
+        self.wait(lambda: self.state()["machines"] == [{"name": "vm1", "worker": True}], "the worker is there")
+        for name in ("periplex-gate", "periplex-machine"):
+            old = self.processes(name)
+            self.assertEqual(len(old), 1, name)
+            os.kill(old[0], signal.SIGKILL)
+            self.wait(lambda: self.processes(name) not in ([], old), f"{name} is started again")
+        _token, credentials = self.pair()
+        self.assertEqual(self.begin(credentials)[1], WELCOME)
+        self.wait(lambda: self.state()["machines"] == [{"name": "vm1", "worker": True}], "the worker is there again")
+        self.assertEqual(self.end(), 0, self.log)
+        self.assertFalse((self.directory / "run/gate.json").exists())
+        self.assertEqual((self.directory / "state/authority.key").stat().st_mode & 0o777, 0o600)
+
+
+if __name__ == "__main__":
+    unittest.main()

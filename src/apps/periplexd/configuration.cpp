@@ -1,0 +1,155 @@
+// SPDX-License-Identifier: Apache-2.0
+// The only file of this program that sees toml++: it is slow to compile.
+#include <algorithm>
+#include <cstdlib>
+#include <filesystem>
+#include <fmt/format.h>
+#include <unistd.h>
+
+#define TOML_EXCEPTIONS 0
+#include <toml++/toml.h>
+
+#include "apps/periplexd/settings.hpp"
+#include "apps/places.hpp"
+#include "link/ids.hpp"
+
+namespace periplex::apps {
+namespace {
+
+using Done = std::expected<void, std::string>;
+
+class Reader {
+ public:
+  explicit Reader(const std::string& path)
+      : path_(path), directory_(std::filesystem::absolute(std::filesystem::path(path)).parent_path()) {}
+
+  std::expected<ManagerSettings, std::string> read(ManagerSettings settings) {
+    settings_ = std::move(settings);
+    const toml::parse_result parsed = toml::parse_file(path_);
+    if (!parsed) return wrong(parsed.error().source().begin.line, parsed.error().description());
+    for (const auto& [key, node] : parsed.table()) {
+      if (auto done = read_top(key.str(), node); !done) return std::unexpected(std::move(done.error()));
+    }
+    for (const gate::Binding& binding : settings_.bindings) {
+      if (std::ranges::find(settings_.machines, binding.machine, &ManagedMachine::name) == settings_.machines.end()) {
+        return wrong(0, fmt::format("a binding names the machine \"{}\", which there is not", binding.machine));
+      }
+    }
+    return std::move(settings_);
+  }
+
+ private:
+  std::unexpected<std::string> wrong(std::uint32_t line, std::string_view text) const {
+    if (line == 0) return std::unexpected(fmt::format("{}: {}", path_, text));
+    return std::unexpected(fmt::format("{}:{}: {}", path_, line, text));
+  }
+  std::unexpected<std::string> unknown(std::string_view key, const toml::node& node) const {
+    return wrong(node.source().begin.line, fmt::format("\"{}\" is not known, or of the wrong type", key));
+  }
+  static bool take(const toml::node& node, std::string& into) {
+    const auto value = node.value_exact<std::string>();
+    if (value) into = *value;
+    return value.has_value();
+  }
+  static bool take(const toml::node& node, bool& into) {
+    const auto value = node.value_exact<bool>();
+    if (value) into = *value;
+    return value.has_value();
+  }
+  bool take_path(const toml::node& node, std::string& into) const {
+    if (!take(node, into) || into.empty()) return false;
+    into = (directory_ / into).lexically_normal().string();
+    return true;
+  }
+
+  Done read_top(std::string_view key, const toml::node& node) {
+    if (key == "state-dir" && take_path(node, settings_.state_directory)) return {};
+    if (key == "runtime-dir" && take_path(node, settings_.runtime_directory)) return {};
+    if (key == "gate" && node.is_table()) return read_gate(*node.as_table());
+    const bool machine = key == "machine";
+    const toml::array* const list = node.as_array();
+    if ((!machine && key != "binding") || list == nullptr || !list->is_array_of_tables()) return unknown(key, node);
+    for (const toml::node& one : *list) {
+      const toml::table& table = *one.as_table();
+      if (auto done = machine ? read_machine(table) : read_binding(table); !done) return done;
+    }
+    return {};
+  }
+
+  Done read_gate(const toml::table& table) {
+    for (const auto& [key, node] : table) {
+      const bool taken =
+          (key == "name" && take(node, settings_.name)) || (key == "listen" && take(node, settings_.listen));
+      if (!taken) return unknown(key.str(), node);
+    }
+    if (gate::is_name(settings_.name)) return {};
+    return wrong(table.source().begin.line, fmt::format("\"{}\" cannot be a gate's name", settings_.name));
+  }
+
+  Done read_machine(const toml::table& table) {
+    ManagedMachine machine;
+    for (const auto& [key, node] : table) {
+      const bool taken = (key == "name" && take(node, machine.name)) || (key == "start" && take(node, machine.start)) ||
+                         (key == "config" && take_path(node, machine.configuration)) ||
+                         (key == "streams" && take_path(node, machine.streams));
+      if (!taken) return unknown(key.str(), node);
+    }
+    if (!gate::is_name(machine.name)) {
+      return wrong(table.source().begin.line, fmt::format("\"{}\" cannot be a machine's name", machine.name));
+    }
+    if (std::ranges::find(settings_.machines, machine.name, &ManagedMachine::name) != settings_.machines.end()) {
+      return wrong(table.source().begin.line, fmt::format("there are two machines \"{}\"", machine.name));
+    }
+    settings_.machines.push_back(std::move(machine));
+    return {};
+  }
+
+  Done read_binding(const toml::table& table) {
+    gate::Binding binding{.seat = "*", .peripheral = "*", .machine = {}};
+    for (const auto& [key, node] : table) {
+      const bool taken = (key == "seat" && take(node, binding.seat)) ||
+                         (key == "peripheral" && take(node, binding.peripheral)) ||
+                         (key == "machine" && take(node, binding.machine));
+      if (!taken) return unknown(key.str(), node);
+    }
+    if (binding.seat.size() > gate::kMaxName || binding.peripheral.size() > gate::kMaxName) {
+      return wrong(table.source().begin.line, fmt::format("a pattern has at most {} characters", gate::kMaxName));
+    }
+    settings_.bindings.push_back(std::move(binding));
+    return {};
+  }
+
+  std::string path_;
+  std::filesystem::path directory_;
+  ManagerSettings settings_;
+};
+
+ManagerSettings defaults() {
+  ManagerSettings settings{.listen = fmt::format("[::]:{}", link::kDefaultPort)};
+  settings.runtime_directory = runtime_root();
+  if (::geteuid() == 0) {
+    settings.state_directory = "/var/lib/periplex";
+  } else if (const char* const data = std::getenv("XDG_STATE_HOME"); data != nullptr && *data == '/') {
+    settings.state_directory = fmt::format("{}/periplex", data);
+  } else if (const char* const home = std::getenv("HOME"); home != nullptr) {
+    settings.state_directory = fmt::format("{}/.local/state/periplex", home);
+  }
+  return settings;
+}
+
+}  // namespace
+
+std::expected<ManagerSettings, std::string> read_manager_settings(const std::string& path) {
+  auto settings =
+      path.empty() ? std::expected<ManagerSettings, std::string>(defaults()) : Reader(path).read(defaults());
+  if (!settings) return settings;
+  if (settings->state_directory.empty()) return std::unexpected("there is no place for its state: set state-dir");
+  for (ManagedMachine& machine : settings->machines) {
+    if (machine.streams.empty()) {
+      machine.streams = fmt::format("{}/{}/streams.sock", settings->runtime_directory, machine.name);
+    }
+  }
+  return settings;
+}
+
+}  // namespace periplex::apps

@@ -1,0 +1,74 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <filesystem>
+#include <fmt/format.h>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include "apps/periplexd/files.hpp"
+#include "apps/periplexd/settings.hpp"
+
+namespace periplex::apps {
+namespace {
+
+using ::testing::HasSubstr;
+
+class ManagerConfigurationTest : public ::testing::Test {
+ protected:
+  ~ManagerConfigurationTest() override { std::filesystem::remove_all(directory); }
+  auto read(std::string_view text) {
+    EXPECT_TRUE(make_private_directory(directory));
+    EXPECT_TRUE(replace_file(directory + "/host.toml", text, 0600));
+    return read_manager_settings(directory + "/host.toml");
+  }
+  const std::string directory = ::testing::TempDir() + fmt::format("periplex-manager-{}", ::getpid());
+};
+
+TEST_F(ManagerConfigurationTest, IsReadWithPathsRelativeToIt) {
+  const auto settings = read(R"(
+state-dir = "state"
+runtime-dir = "run"
+[gate]
+name = "host"
+listen = "127.0.0.1:0"
+[[machine]]
+name = "vm1"
+start = true
+config = "vm1.toml"
+[[machine]]
+name = "vm2"
+streams = "elsewhere.sock"
+[[binding]]
+seat = "desk-*"
+machine = "vm1"
+)");
+  ASSERT_TRUE(settings) << settings.error();
+  EXPECT_EQ(settings->state_directory, directory + "/state");
+  EXPECT_EQ(settings->listen, "127.0.0.1:0");
+  ASSERT_EQ(settings->machines.size(), 2U);
+  EXPECT_EQ(settings->machines[0].configuration, directory + "/vm1.toml");
+  EXPECT_EQ(settings->machines[0].streams, directory + "/run/vm1/streams.sock");
+  EXPECT_EQ(settings->machines[1].streams, directory + "/elsewhere.sock");
+  ASSERT_EQ(settings->bindings.size(), 1U);
+  EXPECT_EQ(settings->bindings[0], (gate::Binding{"desk-*", "*", "vm1"}));
+}
+
+TEST_F(ManagerConfigurationTest, SaysWhatIsWrongAndWhere) {
+  EXPECT_THAT(read("nonsense").error(), HasSubstr("host.toml:1:"));
+  EXPECT_THAT(read("\ncolour = 3\n").error(), HasSubstr("host.toml:2: \"colour\""));
+  EXPECT_THAT(read("[gate]\nname = \"a b\"\n").error(), HasSubstr("cannot be a gate's name"));
+  EXPECT_THAT(read("[[machine]]\nname = \"../x\"\n").error(), HasSubstr("cannot be a machine's name"));
+  EXPECT_THAT(read("[[machine]]\nname = \"a\"\n[[machine]]\nname = \"a\"\n").error(), HasSubstr("two machines"));
+  EXPECT_THAT(read("[[binding]]\nmachine = \"vm9\"\n").error(), HasSubstr("\"vm9\", which there is not"));
+  EXPECT_THAT(read("[[machine]]\nname = \"a\"\nstart = \"yes\"\n").error(), HasSubstr("\"start\""));
+}
+
+TEST_F(ManagerConfigurationTest, NeedsNoFile) {
+  const auto settings = read_manager_settings("");
+  ASSERT_TRUE(settings) << settings.error();
+  EXPECT_TRUE(settings->machines.empty());
+  EXPECT_EQ(settings->listen, "[::]:24817");
+}
+
+}  // namespace
+}  // namespace periplex::apps

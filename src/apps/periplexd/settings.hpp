@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <expected>
+#include <string>
+#include <vector>
+
+#include "gate/configuration.hpp"
+
+namespace periplex::apps {
+
+/// A machine of this host.
+struct ManagedMachine {
+  std::string name;
+  bool start = false;         ///< its worker is started here; else by somebody else
+  std::string configuration;  ///< of its worker (periplex-machine --config); may be empty
+  std::string streams;        ///< its worker's stream socket
+  bool operator==(const ManagedMachine&) const = default;
+};
+
+/// What periplexd's configuration file says, with what it leaves out. All paths are absolute.
+struct ManagerSettings {
+  std::string state_directory;
+  std::string runtime_directory;
+  std::string name = "periplex";
+  std::string listen;  ///< ADDRESS:PORT
+  std::vector<ManagedMachine> machines;
+  std::vector<gate::Binding> bindings;
+};
+
+/// Reads a TOML file; without one (an empty path) there are no machines. The error is a text for a person.
+[[nodiscard]] std::expected<ManagerSettings, std::string> read_manager_settings(const std::string& path);
+
+}  // namespace periplex::apps

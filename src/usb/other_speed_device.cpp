@@ -24,13 +24,6 @@ bool asks_for(const Transfer& transfer, DescriptorType type) {
          transfer.setup->value >> 8 == static_cast<std::uint8_t>(type);
 }
 
-/// Requests after which the device has nothing more to send of what it had begun.
-bool starts_afresh(const SetupPacket& setup) {
-  return setup.is(StandardRequest::set_configuration, kToDevice) ||
-         setup.is(StandardRequest::set_interface, kToInterface) ||
-         setup.is(StandardRequest::clear_feature, kToEndpoint);
-}
-
 }  // namespace
 
 /// Takes our own requests back. It lives until the last of them has come, even if nobody is there any more.
@@ -65,7 +58,7 @@ OtherSpeedDevice::OtherSpeedDevice(Device& device, Speed speed, Scheduler& sched
 OtherSpeedDevice::~OtherSpeedDevice() {
   relay_->orphan();
   for (auto& [endpoint, inbound] : inbound_) {
-    for (const TransferId id : std::views::reverse(inbound.requests)) device_.cancel(id);
+    for (const Request& request : std::views::reverse(inbound.requests)) device_.cancel(request.id);
     for (Waiting& waiting : inbound.waiting) {
       Transfer::complete(std::move(waiting.transfer), {Status::disconnected, waiting.filled});
     }
@@ -81,10 +74,10 @@ void OtherSpeedDevice::submit(TransferPtr transfer) {
   if (asks_for(*transfer, DescriptorType::device) || asks_for(*transfer, DescriptorType::configuration)) {
     return submit_descriptor(std::move(transfer));
   }
-  if (transfer->setup && starts_afresh(*transfer->setup)) forget_runs();
-  const auto packet = packets_.find(transfer->endpoint());
-  if (packet == packets_.end()) return device_.submit(std::move(transfer));
-  submit_inbound(std::move(transfer), packet->second);
+  if (transfer->setup) begin_anew(*transfer->setup);
+  const auto known = known_.find(transfer->endpoint());
+  if (known == known_.end()) return device_.submit(std::move(transfer));
+  submit_inbound(std::move(transfer), known->second.packet);
 }
 
 /// A device that seems to know no other speed has no descriptors of that.
@@ -124,9 +117,9 @@ TransferId OtherSpeedDevice::submit_own(EndpointAddress endpoint, std::size_t ro
 
 /// Asks the device for `room` bytes, rounded up to whole packets of it.
 void OtherSpeedDevice::ask(EndpointAddress endpoint, Inbound& inbound, std::size_t room) {
-  const std::size_t packet = packets_.at(endpoint);
+  const std::size_t packet = known_.at(endpoint).packet;
   const std::size_t packets = std::max<std::size_t>(1, (room + packet - 1) / packet);
-  inbound.requests.push_back(TransferId(last_id_ + 1));
+  inbound.requests.push_back({TransferId(last_id_ + 1)});
   (void)submit_own(endpoint, packets * packet, std::nullopt);
 }
 
@@ -137,7 +130,12 @@ void OtherSpeedDevice::on_answer(Transfer& answered, Completion completion) {
     return on_descriptor(std::move(transfer), answered.data, completion);
   }
   const auto inbound = inbound_.find(answered.endpoint());
-  if (inbound == inbound_.end() || std::erase(inbound->second.requests, answered.id()) == 0) return;
+  if (inbound == inbound_.end()) return;
+  auto& requests = inbound->second.requests;
+  const auto request = std::ranges::find(requests, answered.id(), &Request::id);
+  if (request == requests.end()) return;
+  if (request->stale) completion = {Status::cancelled, 0};
+  requests.erase(request);
   on_inbound(answered.endpoint(), inbound->second, answered.data, completion);
 }
 
@@ -204,8 +202,11 @@ void OtherSpeedDevice::cancel(TransferId id) {
     finish(std::move(waiting->transfer), {Status::cancelled, waiting->filled});
     inbound.waiting.erase(waiting);
     // What the device had sent already is carried over.
-    if (!inbound.requests.empty()) device_.cancel(inbound.requests.back());
-    return;
+    const auto newest =
+        std::ranges::find(inbound.requests.rbegin(), inbound.requests.rend(), false, &Request::cancelled);
+    if (newest == inbound.requests.rend()) return;
+    newest->cancelled = true;
+    return device_.cancel(newest->id);
   }
   device_.cancel(id);
 }
@@ -217,8 +218,9 @@ void OtherSpeedDevice::finish(TransferPtr transfer, Completion completion) {
 }
 
 void OtherSpeedDevice::reset() {
-  forget_runs();
   for (auto& [endpoint, inbound] : inbound_) {
+    inbound.runs.clear();
+    inbound.requests.clear();  // their answers, from before the reset, are those of nobody
     for (Waiting& waiting : inbound.waiting) finish(std::move(waiting.transfer), {Status::cancelled, waiting.filled});
     inbound.waiting.clear();
   }
@@ -226,12 +228,28 @@ void OtherSpeedDevice::reset() {
 }
 
 void OtherSpeedDevice::endpoint_opened(EndpointAddress endpoint) {
-  if (const auto inbound = inbound_.find(endpoint); inbound != inbound_.end()) inbound->second.runs.clear();
+  if (const auto inbound = inbound_.find(endpoint); inbound != inbound_.end()) begin_anew(inbound->second);
   device_.endpoint_opened(endpoint);
 }
 
-void OtherSpeedDevice::forget_runs() {
-  for (auto& [endpoint, inbound] : inbound_) inbound.runs.clear();
+/// After some requests the device has nothing more to send of what some of its endpoints had begun.
+void OtherSpeedDevice::begin_anew(const SetupPacket& setup) {
+  const bool all = setup.is(StandardRequest::set_configuration, kToDevice);
+  const bool of_interface = setup.is(StandardRequest::set_interface, kToInterface);
+  const bool of_endpoint = setup.is(StandardRequest::clear_feature, kToEndpoint);
+  for (auto& [endpoint, inbound] : inbound_) {
+    const bool named = (of_interface && known_[endpoint].interface == (setup.index & 0xff)) ||
+                       (of_endpoint && endpoint.value == (setup.index & 0xff));
+    if (all || named) begin_anew(inbound);
+  }
+}
+
+void OtherSpeedDevice::begin_anew(Inbound& inbound) {
+  inbound.runs.clear();
+  for (Request& request : std::views::reverse(inbound.requests)) {
+    request.stale = true;
+    if (!std::exchange(request.cancelled, true)) device_.cancel(request.id);
+  }
 }
 
 /// Remembers the packets of the device's own endpoints, which the guest sees with others.
@@ -243,8 +261,9 @@ void OtherSpeedDevice::learn(ByteView configuration) {
       const EndpointDescriptor& descriptor = endpoint.descriptor;
       const bool batches = descriptor.type() == TransferType::bulk || descriptor.type() == TransferType::interrupt;
       if (!batches || descriptor.address.direction() != Direction::in || packet_size(descriptor) == 0) continue;
-      std::uint32_t& packet = packets_[descriptor.address];
-      packet = std::max(packet, packet_size(descriptor));
+      Known& known = known_[descriptor.address];
+      known.packet = std::max(known.packet, packet_size(descriptor));
+      known.interface = interface.descriptor.number;
     }
   }
 }

@@ -54,11 +54,21 @@ class OtherSpeedDevice final : public Device {
     TransferPtr transfer;
     std::uint32_t filled = 0;
   };
+  struct Request {
+    TransferId id;
+    bool cancelled = false;
+    bool stale = false;  ///< the device has begun anew since: what it answers concerns nobody
+  };
+  /// A guest-bound endpoint of the device, as its configuration tells.
+  struct Known {
+    std::uint32_t packet = 0;
+    std::uint8_t interface = 0;
+  };
   /// A guest-bound endpoint whose transfers are not multiples of the device's packet.
   struct Inbound {
-    std::deque<Waiting> waiting;      // of the guest, oldest first
-    std::deque<TransferId> requests;  // to the device, oldest first
-    std::deque<Run> runs;             // that nobody has taken whole
+    std::deque<Waiting> waiting;   // of the guest, oldest first
+    std::deque<Request> requests;  // to the device, oldest first
+    std::deque<Run> runs;          // that nobody has taken whole
   };
 
   [[nodiscard]] bool answer_here(const Transfer& transfer) const;
@@ -73,14 +83,15 @@ class OtherSpeedDevice final : public Device {
   bool deliver_run(Inbound& inbound);
   void finish(TransferPtr transfer, Completion completion);
   void learn(ByteView configuration);
-  void forget_runs();
+  void begin_anew(const SetupPacket& setup);
+  void begin_anew(Inbound& inbound);
 
   Device& device_;
   Speed speed_;
   Scheduler& scheduler_;
   std::shared_ptr<Relay> relay_;
   std::uint64_t last_id_ = 0;
-  std::map<EndpointAddress, std::uint32_t> packets_;  // the device's own, by guest-bound bulk or interrupt endpoint
+  std::map<EndpointAddress, Known> known_;  // bulk and interrupt
   std::map<EndpointAddress, Inbound> inbound_;
   std::map<TransferId, TransferPtr> descriptors_;  // requests of the guest for one, by our own
 };

@@ -2,6 +2,7 @@
 #include "usb/other_speed_device.hpp"
 
 #include <gtest/gtest.h>
+#include <set>
 
 #include "base/testing/virtual_time.hpp"
 #include "usb/speed_translation.hpp"
@@ -180,6 +181,28 @@ TEST_F(OtherSpeedDeviceTest, ACancelledTransferLosesNoData) {
   time_.run_until_idle();
   ASSERT_EQ(log_.entries.size(), 2u);
   EXPECT_EQ(log_.entries[1].data, pattern(64));
+}
+
+TEST_F(OtherSpeedDeviceTest, AsManyRequestsAreCancelledAsTransfers) {
+  std::vector<TransferId> ids;
+  for (unsigned i = 0; i < 4; ++i) ids.push_back(log_.in(kBulkIn, 100));
+  device_.answers_cancels = false;
+  for (const TransferId id : ids) adapter_->cancel(id);
+  EXPECT_EQ(std::set(device_.cancels.begin(), device_.cancels.end()).size(), 4u);
+}
+
+TEST_F(OtherSpeedDeviceTest, WhatTheDeviceSentBeforeAResetIsNobodys) {
+  log_.in(kBulkIn, 100);
+  device_.answers_cancels = false;
+  adapter_->reset();
+  time_.run_until_idle();
+  device_.at(0).data.write(0, pattern(512));
+  device_.complete(Status::ok, 512);
+  log_.entries.clear();
+  log_.in(kBulkIn, 100);
+  time_.run_until_idle();
+  EXPECT_TRUE(log_.entries.empty());
+  EXPECT_EQ(device_.held(), 1u) << "the device is asked anew";
 }
 
 TEST_F(OtherSpeedDeviceTest, AClearedHaltForgetsWhatWasCarriedOver) {

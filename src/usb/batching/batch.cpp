@@ -2,6 +2,7 @@
 #include "usb/batching/batch.hpp"
 
 #include <algorithm>
+#include <utility>
 
 #include "base/check.hpp"
 
@@ -36,6 +37,7 @@ Batch Batch::walk(QueueView& queue, const Descriptor& first) {
     const std::optional<Descriptor> next = queue.after(last.address);
     if (!next || next->pid != first.pid || batch.size() + next->length > kMaxBytes) break;
     if (first.packet_size == 0 && next->length > full) break;
+    if (next->length == 0) break;  // an empty packet that tells the device where the data set ends is one of its own
     batch.add(*next);
     last = *next;
   }
@@ -48,13 +50,29 @@ void Batch::add(const Descriptor& descriptor) {
 }
 
 std::expected<TransferData, guest::Fault> Batch::gather(const guest::Memory& memory) {
-  auto data = data_set_.gather(memory, direction_, Holding::copied);
+  auto data = data_set_.gather(memory, direction_, Holding::copied, first_bytes_.size());
   if (data && direction_ == Direction::out) sent_ = data->share();
   return data;
 }
 
 bool Batch::matches(const Descriptor& head, const Verification& verification, const guest::Memory& memory) const {
-  const Outrecord& record = outrecords_[retired_];
+  return matches(retired_, head, verification, memory);
+}
+
+bool Batch::stands(QueueView& queue, std::optional<Descriptor>& next, const Verification& verification,
+                   const guest::Memory& memory) const {
+  std::optional<Descriptor> at = next;
+  for (std::size_t i = retired_; i < outrecords_.size(); ++i) {
+    if (!at || !matches(i, *at, verification, memory)) return false;
+    at = queue.after(at->address);
+  }
+  next = at;
+  return true;
+}
+
+bool Batch::matches(std::size_t index, const Descriptor& head, const Verification& verification,
+                    const guest::Memory& memory) const {
+  const Outrecord& record = outrecords_[index];
   if (head.pid != pid_ || head.length != record.length) return false;
   if (verification.addresses && head.address != record.address) return false;
   if (verification.descriptors && head.words != record.words) return false;
@@ -90,6 +108,11 @@ void Batch::retire(const Outcome& outcome) {
 void Batch::complete(Completion completion, TransferData data) {
   completion_ = completion;
   data_ = std::move(data);
+  if (first_bytes_.empty()) return;
+  const Bytes rest = data_.copy(completion.actual);
+  first_bytes_.insert(first_bytes_.end(), rest.begin(), rest.end());
+  completion_->actual = static_cast<std::uint32_t>(first_bytes_.size());
+  data_ = TransferData::owned(std::exchange(first_bytes_, {}));
 }
 
 Bytes Batch::left_over() const {

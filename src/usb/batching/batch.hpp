@@ -43,10 +43,15 @@ class Batch {
   [[nodiscard]] Direction direction() const { return direction_; }
   [[nodiscard]] std::uint64_t size() const { return data_set_.size(); }
   [[nodiscard]] bool finished() const { return retired_ == outrecords_.size(); }
-  /// Of its first packet.
-  [[nodiscard]] std::uint32_t first_length() const { return outrecords_.front().length; }
   [[nodiscard]] guest::GuestAddress last() const { return outrecords_.back().address; }
 
+  /// Whether the queue still shows all its packets that have not been given back, from `next` on, which then is what
+  /// stands behind them.
+  [[nodiscard]] bool stands(QueueView& queue, std::optional<Descriptor>& next, const Verification& verification,
+                            const guest::Memory& memory) const;
+
+  /// Guest-bound bytes that have come for it already; `gather` makes room for the rest.
+  void begin_with(Bytes bytes) { first_bytes_ = std::move(bytes); }
   /// The answer.
   void complete(Completion completion, TransferData data);
   [[nodiscard]] const std::optional<Completion>& completion() const { return completion_; }
@@ -58,6 +63,7 @@ class Batch {
   TransferId id;
   bool cancelled = false;  ///< the device side has been asked to end it
   bool was_away = false;   ///< the guest had taken the queue away: its packets may be others that look the same
+  bool vanished = false;   ///< the queue shows it no more, or something that has to come before it
   bool forgotten = false;  ///< the device has begun anew: whatever comes of it concerns nobody
 
  private:
@@ -70,6 +76,8 @@ class Batch {
 
   explicit Batch(const Descriptor& first) : direction_(batching::direction(first.pid)), pid_(first.pid) {}
   void add(const Descriptor& descriptor);
+  [[nodiscard]] bool matches(std::size_t index, const Descriptor& descriptor, const Verification& verification,
+                             const guest::Memory& memory) const;
 
   Direction direction_;
   Pid pid_;
@@ -79,6 +87,7 @@ class Batch {
   std::uint64_t given_ = 0;  // bytes that packets have got
   std::optional<Completion> completion_;
   std::shared_ptr<const Bytes> sent_;  // device-bound data
+  Bytes first_bytes_;                  // guest-bound data that had come before it was asked for
   TransferData data_;                  // that came back with the answer
 };
 

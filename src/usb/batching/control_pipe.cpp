@@ -26,12 +26,16 @@ ControlPipe::ControlPipe(Surroundings& surroundings, Device& device) : surroundi
 
 ControlPipe::~ControlPipe() {
   withdraw();
+  abandon();
 }
 
 Activity ControlPipe::visit(QueueView& queue) {
   bool progressed = false;
   std::optional<Descriptor> head = queue.head();
-  while (head) {
+  bool had_setup = false;
+  for (unsigned steps = 0; head && steps < kMaxSteps; ++steps) {
+    // A guest may queue Setup stages without end; each begins a request.
+    if (head->pid == Pid::setup && (std::exchange(had_setup, true) || cancelled_.size() >= kMaxCancelled)) break;
     const std::uint64_t before = counters_.guest_packets + counters_.requests;
     const bool goes_on = step(queue, *head);
     progressed |= counters_.guest_packets + counters_.requests != before;
@@ -137,6 +141,10 @@ void ControlPipe::submit() {
 }
 
 void ControlPipe::on_transfer_complete(Transfer& transfer, Completion completion) {
+  if (!submitted_ || transfer.id() != id_) {
+    std::erase(cancelled_, transfer.id());
+    return surroundings_.answered();
+  }
   submitted_ = false;
   completion_ = completion;
   in_ = std::move(transfer.data);
@@ -153,15 +161,18 @@ void ControlPipe::forget() {
 }
 
 void ControlPipe::withdraw() {
-  if (submitted_) {
+  if (std::exchange(submitted_, false)) {
     ++counters_.cancellations;
+    cancelled_.push_back(id_);
     device_.cancel(id_);
   }
-  abandon();
+  forget();
 }
 
 void ControlPipe::abandon() {
-  if (std::exchange(submitted_, false)) surroundings_.in_flight().forget(id_);
+  if (std::exchange(submitted_, false)) cancelled_.push_back(id_);
+  for (const TransferId id : cancelled_) surroundings_.in_flight().forget(id);
+  cancelled_.clear();
   forget();
 }
 

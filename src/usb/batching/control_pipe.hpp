@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <vector>
+
 #include "usb/batching/pipe.hpp"
 
 namespace periplex::usb::batching {
@@ -23,6 +25,9 @@ class ControlPipe final : public Pipe {
 
  private:
   enum class Stage : std::uint8_t { idle, data, status };
+  /// Descriptors that one visit handles; requests that the device may still hold although they were cancelled.
+  static constexpr unsigned kMaxSteps = 4096;
+  static constexpr std::size_t kMaxCancelled = 8;
 
   void on_transfer_complete(Transfer& transfer, Completion completion) override;
   bool step(QueueView& queue, const Descriptor& head);
@@ -44,6 +49,7 @@ class ControlPipe final : public Pipe {
   std::uint32_t given_ = 0;  // guest-bound bytes that packets have got
   TransferId id_;
   bool submitted_ = false;
+  std::vector<TransferId> cancelled_;  // that the device still holds
   std::optional<Completion> completion_;
   TransferData in_;
 };

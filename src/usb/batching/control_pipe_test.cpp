@@ -56,6 +56,19 @@ TEST_F(ControlPipeTest, AGuestBoundTransferIsOneRequestWhateverItsPackets) {
   ASSERT_EQ(rig_.configurations.size(), 1u);
 }
 
+TEST_F(ControlPipeTest, SetupStagesWithoutEndAreBoundedWork) {
+  rig_.device.answers_cancels = false;
+  for (unsigned i = 0; i < 100; ++i) add_setup(kGetDescriptor);
+  pipe_.visit(queue_);
+  EXPECT_EQ(queue_.given_back(), 1u) << "one in a visit";
+  for (unsigned i = 0; i < 100; ++i) pipe_.visit(queue_);
+  EXPECT_LE(rig_.device.held(), 10u) << "no more while the device still holds what was cancelled";
+  rig_.device.answer_cancels();
+  rig_.time.run_until_idle();
+  pipe_.visit(queue_);
+  EXPECT_GT(queue_.given_back(), 9u);
+}
+
 TEST_F(ControlPipeTest, DeviceBoundDataIsTakenAndTheStatusStageWaits) {
   const Bytes report = PipeRig::pattern(20);
   rig_.put(kData, report);

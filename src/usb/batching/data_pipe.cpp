@@ -18,6 +18,7 @@ DataPipe::~DataPipe() {
 }
 
 Activity DataPipe::visit(QueueView& queue) {
+  if (std::exchange(was_away_, false)) look_for_all(queue);
   bool progressed = give_back(queue);
   if (hand_over(queue)) {
     progressed = true;
@@ -25,6 +26,23 @@ Activity DataPipe::visit(QueueView& queue) {
   }
   if (progressed) return Activity::progressed;
   return batches_.empty() ? Activity::idle : Activity::pending;
+}
+
+/// The queue was away, so any of its packets may have been taken out, not only the first. What it does not show any
+/// more is cancelled at once, and no link of it is followed.
+void DataPipe::look_for_all(QueueView& queue) {
+  std::optional<Descriptor> next = queue.head();
+  bool vanishes = false;
+  for (Batch& batch : batches_) {
+    batch.was_away = true;
+    // Guest-bound data come in order: what stands behind data that nobody takes has to wait for them.
+    if (batch.direction() == Direction::out) vanishes = false;
+    vanishes = vanishes || !batch.stands(queue, next, surroundings_.verification(), surroundings_.memory());
+    batch.vanished |= vanishes;
+  }
+  for (Batch& batch : std::views::reverse(batches_)) {
+    if (batch.vanished) cancel(batch);
+  }
 }
 
 /// Whether anything was given back or dropped.
@@ -39,7 +57,8 @@ DataPipe::Front DataPipe::give_back_front(QueueView& queue) {
   for (;;) {
     Batch& front = batches_.front();
     const std::optional<Descriptor> head = queue.head();
-    if (!head || front.forgotten || !front.matches(*head, surroundings_.verification(), surroundings_.memory())) {
+    if (!head || front.forgotten || front.vanished ||
+        !front.matches(*head, surroundings_.verification(), surroundings_.memory())) {
       return drop_changed(!head || front.forgotten);
     }
     if (!front.completion()) return Front::waits;
@@ -81,6 +100,9 @@ bool DataPipe::give_packet(QueueView& queue, const Descriptor& head, const Outco
 /// known, whatever the queue shows by then becomes a new request.
 DataPipe::Front DataPipe::drop_changed(bool withdrawn) {
   cancel_all();
+  if (batches_.front().direction() == Direction::in) {
+    for (Batch& batch : batches_) batch.vanished = true;  // its data go to the first that ask, not to those behind it
+  }
   if (!batches_.front().completion()) return Front::waits;
   resubmits_ = !withdrawn;
   drop_front();
@@ -94,26 +116,27 @@ void DataPipe::drop_front() {
   batches_.pop_front();
 }
 
-bool DataPipe::cancelling() const {
-  return std::ranges::any_of(batches_, [](const Batch& batch) { return batch.cancelled && !batch.completion(); });
+/// Whether some data sets have to come to their end before anything new is asked for.
+bool DataPipe::resolving() const {
+  return std::ranges::any_of(batches_, [](const Batch& batch) {
+    return batch.vanished || batch.forgotten || (batch.cancelled && !batch.completion());
+  });
 }
 
 /// Whether anything new was asked for.
 bool DataPipe::hand_over(QueueView& queue) {
-  if (cancelling()) return false;
+  if (resolving()) return false;
   bool any = false;
   std::uint64_t bytes = 0;
   for (const Batch& batch : batches_) bytes += batch.size();
   while (batches_.size() < kMaxInFlight && bytes < kMaxBytesInFlight) {
+    if (!carry_over_.empty() && !batches_.empty()) break;  // one after the other, until it is used up
     const std::optional<Descriptor> first = next_new(queue);
     if (!first) break;
     Batch batch = Batch::walk(queue, *first);
     bytes += batch.size();
-    if (batch.direction() == Direction::in && !carry_over_.empty()) {
-      serve_from_carry_over(std::move(batch));
-    } else if (!submit(std::move(batch))) {
-      break;
-    }
+    const bool carries = batch.direction() == Direction::in && !carry_over_.empty();
+    if (!(carries ? submit_with_carry_over(std::move(batch)) : submit(std::move(batch)))) break;
     any = true;
   }
   return any;
@@ -140,18 +163,21 @@ bool DataPipe::submit(Batch batch) {
   return true;
 }
 
-void DataPipe::serve_from_carry_over(Batch batch) {
+/// What had come before goes to the first that asks; the device is asked for the rest, unless it had come to an end.
+bool DataPipe::submit_with_carry_over(Batch batch) {
   CarryOver& carried = carry_over_.front();
   const std::size_t size = std::min<std::size_t>(carried.bytes.size(), batch.size());
-  Bytes bytes(batch.size());
-  std::ranges::copy(ByteView(carried.bytes).first(size), bytes.begin());
+  Bytes bytes(carried.bytes.begin(), carried.bytes.begin() + static_cast<std::ptrdiff_t>(size));
   carried.bytes.erase(carried.bytes.begin(), carried.bytes.begin() + static_cast<std::ptrdiff_t>(size));
-  // Where the device had not come to an end, the packets that this does not cover are asked for.
-  const bool more_to_come = !carried.ended_short && size < batch.size() && size >= batch.first_length();
+  const bool ends_here = size == batch.size() || carried.ended_short;
   if (carried.bytes.empty()) carry_over_.pop_front();
-  batch.complete({more_to_come ? Status::cancelled : Status::ok, static_cast<std::uint32_t>(size)},
-                 TransferData::owned(std::move(bytes)));
+  if (!ends_here) {
+    batch.begin_with(std::move(bytes));
+    return submit(std::move(batch));
+  }
+  batch.complete({Status::ok, static_cast<std::uint32_t>(size)}, TransferData::owned(std::move(bytes)));
   batches_.push_back(std::move(batch));
+  return true;
 }
 
 void DataPipe::on_transfer_complete(Transfer& transfer, Completion completion) {
@@ -164,15 +190,13 @@ void DataPipe::on_transfer_complete(Transfer& transfer, Completion completion) {
 
 void DataPipe::cancel_all() {
   // The newest first: a device that moves on to the next transfer when one ends must not find one that ends next.
-  for (Batch& batch : std::views::reverse(batches_)) {
-    if (batch.completion() || std::exchange(batch.cancelled, true)) continue;
-    ++counters_.cancellations;
-    device_.cancel(batch.id);
-  }
+  for (Batch& batch : std::views::reverse(batches_)) cancel(batch);
 }
 
-void DataPipe::note_absence() {
-  for (Batch& batch : batches_) batch.was_away = true;
+void DataPipe::cancel(Batch& batch) {
+  if (batch.completion() || std::exchange(batch.cancelled, true)) return;
+  ++counters_.cancellations;
+  device_.cancel(batch.id);
 }
 
 void DataPipe::withdraw() {
@@ -180,9 +204,17 @@ void DataPipe::withdraw() {
   cancel_all();
 }
 
-/// What the queue shows all the while is not meant: drivers empty a queue first.
-void DataPipe::device_forgot() {
-  for (Batch& batch : batches_) batch.forgotten |= batch.cancelled || batch.was_away;
+/// Drivers empty the queue first.
+void DataPipe::halt_cleared() {
+  cancel_all();
+  for (Batch& batch : batches_) batch.forgotten = true;
+  std::erase_if(batches_, [](const Batch& batch) { return batch.completion().has_value(); });
+  carry_over_.clear();
+}
+
+/// Of this interface or of another one: what the queue shows all the while is not meant, for drivers empty it first.
+void DataPipe::interface_changed() {
+  for (Batch& batch : batches_) batch.forgotten |= batch.cancelled;
   std::erase_if(batches_, [](const Batch& batch) { return batch.forgotten && batch.completion(); });
   carry_over_.clear();
 }

@@ -25,8 +25,9 @@ class DataPipe final : public Pipe {
 
   Activity visit(QueueView& queue) override;
   void withdraw() override;
-  void note_absence() override;
-  void device_forgot() override;
+  void note_absence() override { was_away_ = true; }
+  void halt_cleared() override;
+  void interface_changed() override;
   void abandon() override;
   [[nodiscard]] bool in_flight() const override;
   [[nodiscard]] TransferType type() const override { return type_; }
@@ -39,6 +40,7 @@ class DataPipe final : public Pipe {
   };
 
   void on_transfer_complete(Transfer& transfer, Completion completion) override;
+  void look_for_all(QueueView& queue);
   bool give_back(QueueView& queue);
   /// What became of the oldest data set.
   enum class Front : std::uint8_t {
@@ -51,10 +53,11 @@ class DataPipe final : public Pipe {
   bool hand_over(QueueView& queue);
   [[nodiscard]] std::optional<Descriptor> next_new(QueueView& queue) const;
   bool submit(Batch batch);
-  void serve_from_carry_over(Batch batch);
+  bool submit_with_carry_over(Batch batch);
   void cancel_all();
+  void cancel(Batch& batch);
   void drop_front();
-  [[nodiscard]] bool cancelling() const;
+  [[nodiscard]] bool resolving() const;
 
   Surroundings& surroundings_;
   Device& device_;
@@ -62,6 +65,7 @@ class DataPipe final : public Pipe {
   TransferType type_;
   std::deque<Batch> batches_;
   std::deque<CarryOver> carry_over_;
+  bool was_away_ = false;    // the schedule did not lead here for a moment
   bool resubmits_ = false;   // packets of a dropped data set are still queued, changed
   std::uint64_t given_ = 0;  // packets given back, ever
 };

@@ -314,6 +314,70 @@ TEST_F(DataPipeTest, A4AfterAnAbsenceADataSetThatOnlyLooksTheSameIsNew) {
   EXPECT_EQ(rig_.device.at(0).data.copy(256), PipeRig::pattern(256, 7));
 }
 
+TEST_F(DataPipeTest, A4AfterAnAbsenceALaterDataSetThatIsGoneIsCancelledAtOnce) {
+  queue_.add_data_set(Pid::out, kBuffer, 128, kPacket);
+  queue_.add_data_set(Pid::out, kBuffer + 4096, 128, kPacket);
+  queue_.add_data_set(Pid::out, kBuffer + 8192, 128, kPacket);
+  out_.visit(queue_);
+  ASSERT_EQ(rig_.device.held(), 3u);
+  const TransferId second = rig_.device.at(1).id();
+  out_.note_absence();
+  queue_.entries.erase(queue_.entries.begin() + 2, queue_.entries.begin() + 4);  // the driver takes the second one out
+  out_.visit(queue_);
+  EXPECT_EQ(rig_.device.cancels, std::vector{second}) << "what is still queued goes on";
+  rig_.time.run_until_idle();
+  while (rig_.device.held() > 0) rig_.device.complete_ok();
+  out_.visit(queue_);
+  EXPECT_EQ(queue_.given_back(), 4u);
+  EXPECT_EQ(out_.counters().requests, 3u) << "nothing was sent twice";
+}
+
+TEST_F(DataPipeTest, A5DataOfADataSetThatIsGoneComeBeforeThoseBehindIt) {
+  queue_.add_data_set(Pid::in, kBuffer, 64, kPacket);
+  queue_.add_data_set(Pid::in, kBuffer + 4096, 64, kPacket);
+  in_.visit(queue_);
+  rig_.answer(PipeRig::pattern(64, 1));
+  rig_.answer(PipeRig::pattern(64, 2));
+  in_.note_absence();
+  queue_.entries.erase(queue_.entries.begin());
+  queue_.add_data_set(Pid::in, kBuffer + 8192, 64, kPacket);
+  settle(in_);
+  settle(in_);
+  EXPECT_EQ(queue_.given_back(), 2u);
+  EXPECT_EQ(rig_.get(kBuffer + 4096, 64), PipeRig::pattern(64, 1));
+  EXPECT_EQ(rig_.get(kBuffer + 8192, 64), PipeRig::pattern(64, 2));
+}
+
+TEST_F(DataPipeTest, A5WhatHadComeOfALargePacketIsCompletedAndNotShort) {
+  constexpr std::uint32_t kLarge = 16384;  // an EHCI qTD
+  queue_.add(Pid::in, kBuffer, kLarge).descriptor.packet_size = 512;
+  in_.visit(queue_);
+  const Bytes data = PipeRig::pattern(kLarge);
+  rig_.device.at(0).data.write(0, ByteView(data).first(4096));
+  rig_.device.moved_when_cancelled[rig_.device.at(0).id()] = 4096;
+  in_.withdraw();
+  settle(in_);
+  settle(in_);
+  ASSERT_EQ(rig_.device.held(), 1u);
+  EXPECT_EQ(rig_.device.at(0).data.size(), kLarge - 4096u) << "only what is missing is asked for";
+  EXPECT_EQ(queue_.given_back(), 0u);
+  rig_.answer(ByteView(data).subspan(4096));
+  in_.visit(queue_);
+  EXPECT_EQ(queue_.given_back(), 1u);
+  EXPECT_EQ(queue_.entries[0].outcome->actual, kLarge);
+  EXPECT_EQ(rig_.get(kBuffer, kLarge), data);
+}
+
+TEST_F(DataPipeTest, AnEmptyPacketBehindFullOnesIsARequestOfItsOwn) {
+  queue_.add(Pid::out, kBuffer, kPacket);
+  queue_.add(Pid::out, kBuffer + kPacket, kPacket);
+  queue_.add(Pid::out, {}, 0).descriptor.interrupt_on_complete = true;
+  out_.visit(queue_);
+  ASSERT_EQ(rig_.device.held(), 2u) << "the device hears where the data set ends";
+  EXPECT_EQ(rig_.device.at(0).data.size(), 2u * kPacket);
+  EXPECT_EQ(rig_.device.at(1).data.size(), 0u);
+}
+
 TEST_F(DataPipeTest, ADeviceThatHasForgottenItsDataIsForgottenToo) {
   queue_.add_data_set(Pid::in, kBuffer, 256, kPacket);
   in_.visit(queue_);
@@ -321,8 +385,8 @@ TEST_F(DataPipeTest, ADeviceThatHasForgottenItsDataIsForgottenToo) {
   rig_.device.moved_when_cancelled[rig_.device.at(0).id()] = 128;
   in_.withdraw();
   rig_.time.run_until_idle();
-  in_.device_forgot();  // CLEAR_FEATURE(ENDPOINT_HALT)
-  settle(in_);          // the driver begins anew, with the same descriptors
+  in_.halt_cleared();  // CLEAR_FEATURE(ENDPOINT_HALT)
+  settle(in_);         // the driver begins anew, with the same descriptors
   EXPECT_EQ(queue_.given_back(), 0u);
   ASSERT_EQ(rig_.device.held(), 1u);
   EXPECT_EQ(rig_.device.at(0).data.size(), 256u);

@@ -20,7 +20,8 @@ IsochronousPipe::~IsochronousPipe() {
 
 void IsochronousPipe::note(std::uint64_t interval) {
   if (interval <= last_interval_) return;
-  period_ = interval - last_interval_;
+  const std::uint64_t gap = interval - last_interval_;
+  period_ = gap <= window_ ? gap : 0;  // the first packet, or the first after a pause
   last_interval_ = interval;
 }
 

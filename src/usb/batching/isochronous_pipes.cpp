@@ -35,6 +35,7 @@ void IsochronousPipes::end_interval(std::uint64_t interval) {
   for (auto& [key, pipe] : pipes_) {
     // A packet that is not in sight of the window is not in the schedule.
     if (pipe.last_interval() + window_ < interval) {
+      pipe.expect_nothing();
       if (pipe.streaming()) pipe.withdraw();
     } else {
       pipe.hand_over(interval);

@@ -52,8 +52,10 @@ class Pipe : protected TransferReceiver {
   /// The guest has taken the queue, or all that was in it, away: what is in flight is cancelled. If the queue comes
   /// back as it was, what the device had done of it by then is done.
   virtual void withdraw() = 0;
-  /// The device forgets what it had for us (new interface setting, cleared halt): so do we.
-  virtual void device_forgot() {}
+  /// The device has forgotten what it had for us: the halt of this endpoint was cleared, or the setting of some
+  /// interface was changed.
+  virtual void halt_cleared() {}
+  virtual void interface_changed() {}
   /// The device is gone, or is not to be called any more: nothing in flight will come back.
   virtual void abandon() = 0;
 

@@ -31,7 +31,9 @@ Pipes::Entry& Pipes::entry(Device& device, EndpointAddress endpoint, TransferTyp
 Activity Pipes::visit(Device& device, EndpointAddress endpoint, TransferType type, QueueView& queue, Moment now) {
   Entry& visited = entry(device, endpoint, type);
   const std::uint64_t gap = now.frame - visited.visited.frame;
-  if (now.round - visited.visited.round > 1) visited.pipe->note_absence();
+  // An interrupt endpoint is due every so often only; the others in every round.
+  const std::uint64_t longest = type == TransferType::interrupt ? 2 * visited.period : 1;
+  if (now.round - visited.visited.round > longest) visited.pipe->note_absence();
   // Only what is under way tells how often the queue comes round: one with nothing to do may be out of the schedule.
   if (visited.visited.round != 0 && gap != 0 && gap <= kLongestPeriod && visited.pipe->in_flight()) {
     visited.period = visited.visited_twice ? std::max(visited.period, gap) : gap;
@@ -44,7 +46,7 @@ Activity Pipes::visit(Device& device, EndpointAddress endpoint, TransferType typ
 void Pipes::sweep(std::uint64_t frame) {
   for (auto& [key, entry] : pipes_) {
     const std::uint64_t patience = std::max(2 * entry.period, kPatience);
-    if (entry.pipe->in_flight() && frame - entry.visited.frame > patience) entry.pipe->withdraw();
+    if (entry.pipe->in_flight() && frame > entry.visited.frame + patience) entry.pipe->withdraw();
   }
 }
 
@@ -78,11 +80,11 @@ void Pipes::configured(Device& device, const SetupPacket& setup) {
       return entry.first.device == &device && entry.second.pipe->type() != TransferType::control;
     });
   } else if (setup.is(StandardRequest::set_interface, kToInterface)) {
-    for_data_pipes([](const Key&, Pipe& pipe) { pipe.device_forgot(); });
+    for_data_pipes([](const Key&, Pipe& pipe) { pipe.interface_changed(); });
   } else if (setup.is(StandardRequest::clear_feature, kToEndpoint) && setup.value == kEndpointHalt) {
     const EndpointAddress endpoint(static_cast<std::uint8_t>(setup.index));
     for_data_pipes([&](const Key& key, Pipe& pipe) {
-      if (key.endpoint == endpoint) pipe.device_forgot();
+      if (key.endpoint == endpoint) pipe.halt_cleared();
     });
   }
 }

@@ -7,20 +7,23 @@
 
 namespace periplex::usb::ehci {
 
-void AsyncSchedule::walk(std::uint64_t frame, Walk& walk) {
-  const batching::Pipes::Moment now{.frame = frame, .round = ++walks_};
+bool AsyncSchedule::walk(std::uint64_t frame, Walk& walk) {
+  frame_ = std::max(frame_, frame);  // time that stands still for a stream may have been ahead
+  const batching::Pipes::Moment now{.frame = frame_, .round = ++walks_};
   met_.clear();
   auto address = static_cast<std::uint32_t>(list_address_.value());
   while (met_.size() < kMaxQueueHeads && std::ranges::find(met_, address) == met_.end()) {
     met_.push_back(address);
     const auto next = step(address, now, walk);
-    if (!next) return walk.note(next.error());
-    if (walk.fault) return;
+    if (!next) walk.note(next.error());
+    if (walk.fault) return false;
     address = *next;
   }
   list_address_.set(address);
   // Only a walk that came round has met them all.
-  if (met_.size() < kMaxQueueHeads) pipes_.sweep(frame);
+  if (met_.size() == kMaxQueueHeads) return false;
+  pipes_.sweep(frame_);
+  return true;
 }
 
 std::expected<std::uint32_t, guest::Fault> AsyncSchedule::step(std::uint32_t address, batching::Pipes::Moment now,

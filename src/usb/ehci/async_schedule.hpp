@@ -23,8 +23,8 @@ class AsyncSchedule {
                 RegisterCell& list_address)
       : surroundings_(surroundings), addresses_(addresses), list_address_(list_address), pipes_(surroundings) {}
 
-  /// `frame`: the present one.
-  void walk(std::uint64_t frame, Walk& walk);
+  /// `frame`: the present one. Whether the walk came round.
+  bool walk(std::uint64_t frame, Walk& walk);
   [[nodiscard]] batching::Pipes& pipes() { return pipes_; }
   [[nodiscard]] const batching::Pipes& pipes() const { return pipes_; }
 
@@ -39,6 +39,7 @@ class AsyncSchedule {
   batching::Pipes pipes_;
   std::vector<std::uint32_t> met_;  // in this walk; kept for its room
   std::uint64_t walks_ = 0;
+  std::uint64_t frame_ = 0;  // the latest that there was a walk in
 };
 
 }  // namespace periplex::usb::ehci

@@ -123,6 +123,19 @@ TEST_F(AsyncScheduleTest, A4AQueueThatTheGuestTakesAwayIsCancelledAtTheDevice) {
   for (const auto qtd : qtds) EXPECT_TRUE(driver_.active(qtd));
 }
 
+TEST_F(AsyncScheduleTest, A4WhatIsInFlightDoesNotOutliveTheSchedule) {
+  driver_.append_data(in_, Pid::in, buffer_, k64K);
+  rig_.settle();
+  driver_.unlink(in_);
+  rig_.settle();
+  driver_.command(0, Driver::kAsyncEnable);  // drivers switch it off as soon as it is empty
+  rig_.settle(std::chrono::milliseconds(20));
+  EXPECT_EQ(device_.held(), 1u) << "it may be switched on again";
+  rig_.settle(std::chrono::milliseconds(200));
+  EXPECT_EQ(device_.cancels.size(), 1u);
+  EXPECT_EQ(device_.held(), 0u);
+}
+
 TEST_F(AsyncScheduleTest, A5EveryPacketGetsItsPortion) {
   const auto qtds = driver_.append_data(in_, Pid::in, buffer_ + 512, k64K, 12 * 1024);
   rig_.settle();

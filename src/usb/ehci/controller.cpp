@@ -8,6 +8,12 @@
 #include "usb/ehci/registers.hpp"
 
 namespace periplex::usb::ehci {
+namespace {
+
+/// How long what is in flight outlives the schedule that it belongs to.
+constexpr Nanoseconds kStoppedPatience = std::chrono::milliseconds(50);
+
+}  // namespace
 
 Controller::Controller(const Options& options, const std::vector<CompanionPort>& companions, guest::Memory& memory,
                        pci::InterruptSink& interrupts, Scheduler& scheduler)
@@ -103,10 +109,12 @@ void Controller::round_soon() {
 void Controller::round(bool async) {
   walk_ = {};
   if (periodic_running()) process_periodic();
-  if (async && async_running() && !walk_.fault) async_->walk(frames_.frame(), walk_);
+  bool came_round = !async_running();
+  if (async && async_running() && !walk_.fault) came_round = async_->walk(frames_.frame(), walk_);
   if (!walk_.fault) patience_.note_success();
   if (walk_.fault && patience_.may_wait()) walk_.fault.reset();
-  if (async) answer_doorbell();
+  if (async && came_round) answer_doorbell();
+  withdraw_from_stopped();
   pace_.walked(scheduler_.now(), walk_.activity);
   publish();
 }
@@ -116,6 +124,19 @@ void Controller::process_periodic() {
   periodic_->process_until(frames_.frame(), scheduler_.now(), walk_);
   if (periodic_->waits_for_guest()) frames_.hold_back(periodic_->processed());
   if (periodic_->due(frames_.frame()) && !walk_.fault) round_soon();
+}
+
+/// A schedule that is switched off leads to nobody any more. What is in flight is not given up at once: drivers switch
+/// it off as soon as it is empty, and on again with the next request.
+void Controller::withdraw_from_stopped() {
+  const bool lingers =
+      (!async_running() && async_->pipes().in_flight()) || (!periodic_running() && periodic_->pipes().in_flight());
+  if (!running() || !lingers) return stopped_since_.reset();
+  const Nanoseconds now = scheduler_.now();
+  if (!stopped_since_) stopped_since_ = now;
+  if (now - *stopped_since_ < kStoppedPatience) return;
+  if (!async_running()) async_->pipes().withdraw_all();
+  if (!periodic_running()) periodic_->pipes().withdraw_all();
 }
 
 /// "When the host controller has evicted all appropriate cached schedule state, it sets the Interrupt on Async Advance
@@ -130,6 +151,7 @@ void Controller::answer_doorbell() {
 void Controller::note_rollover() {
   const std::uint64_t frame = frames_.frame();
   const std::uint64_t size = periodic_->frame_list_size();
+  if (frame <= rollover_frame_) return;
   if (frame / size != rollover_frame_ / size) usbsts_->set(usbsts::FrameListRollover, 1);
   rollover_frame_ = frame;
 }
@@ -168,6 +190,7 @@ void Controller::arm_timer() {
     if (every_frame) delay = std::min(delay, frames_.until_next_frame());
     return timer_->arm(delay);
   }
+  if (stopped_since_ && scheduler_.now() - *stopped_since_ < kStoppedPatience) return timer_->arm(kStoppedPatience);
   if (usbintr_->test(usbintr::FrameListRollover)) {
     const std::uint64_t size = periodic_->frame_list_size();
     const auto frames = static_cast<std::int64_t>(size - 1 - frames_.frame() % size);

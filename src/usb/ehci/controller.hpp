@@ -2,6 +2,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <vector>
 
 #include "base/register_file.hpp"
@@ -78,6 +79,7 @@ class Controller final : public pci::BarModel, public Bus, private batching::Sur
   void round(bool async);
   void process_periodic();
   void round_soon();
+  void withdraw_from_stopped();
   void answer_doorbell();
   void note_rollover();
   void publish();
@@ -113,6 +115,7 @@ class Controller final : public pci::BarModel, public Bus, private batching::Sur
   RegisterCell* configflag_ = nullptr;
   FrameCounter frames_;
   std::uint64_t rollover_frame_ = frames_.frame();  // up to which Frame List Rollover has been told
+  std::optional<Nanoseconds> stopped_since_;        // a schedule that was switched off with something in flight
   Pace pace_;
   batching::BusAddresses addresses_;
   std::unique_ptr<AsyncSchedule> async_;

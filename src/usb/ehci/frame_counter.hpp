@@ -25,7 +25,8 @@ class FrameCounter {
   [[nodiscard]] Nanoseconds until_next_frame() const;
 
   [[nodiscard]] static std::uint64_t index(std::uint64_t microframe) { return microframe % kIndices; }
-  /// Time stood still: no frame after `frame` has begun.
+  /// Time stood still: no frame after `frame` has begun. The one way in which the count goes back; nobody has been told
+  /// of the frames that it takes away.
   void hold_back(std::uint64_t frame);
   /// FRINDEX was written: the count goes on to where its low bits are these.
   void set_index(std::uint64_t index);

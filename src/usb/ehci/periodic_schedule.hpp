@@ -49,6 +49,7 @@ class PeriodicSchedule {
   /// Whether every frame counts.
   [[nodiscard]] bool streaming() const { return isochronous_.streaming(); }
 
+  [[nodiscard]] batching::Pipes& pipes() { return pipes_; }
   void device_disabled(Device& device);
   void configured(Device& device, const SetupPacket& setup);
   void for_each_endpoint(const Device& device, const VisitEndpoint& visit) const;

@@ -16,6 +16,15 @@ std::optional<TransferDescriptor> Queue::fetch(GuestAddress address) {
   return *descriptor;
 }
 
+/// One that may lie nowhere: it is a fault once the queue gets there, not before.
+std::optional<TransferDescriptor> Queue::peek(GuestAddress address) {
+  if (!round_.may_fetch()) return std::nullopt;
+  const auto descriptor = read_transfer_descriptor(memory_, address);
+  if (!descriptor) return std::nullopt;
+  last_ = *descriptor;
+  return *descriptor;
+}
+
 std::optional<TransferDescriptor> Queue::current() {
   return position_ ? fetch(*position_) : std::nullopt;
 }
@@ -40,9 +49,9 @@ std::optional<batching::Descriptor> Queue::head() {
 
 std::optional<batching::Descriptor> Queue::after(GuestAddress address) {
   if (!queue_head_) return std::nullopt;
-  const auto before = last_ && last_->address == address ? last_ : fetch(address);
+  const auto before = last_ && last_->address == address ? last_ : peek(address);
   if (!before || before->link.terminates() || before->link.to_queue_head()) return std::nullopt;
-  return if_owned(fetch(before->link.address()));
+  return if_owned(peek(before->link.address()));
 }
 
 bool Queue::store(GuestAddress address, std::uint32_t value) {

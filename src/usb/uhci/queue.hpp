@@ -38,6 +38,7 @@ class Queue final : public batching::QueueView {
 
  private:
   [[nodiscard]] std::optional<TransferDescriptor> fetch(GuestAddress address);
+  [[nodiscard]] std::optional<TransferDescriptor> peek(GuestAddress address);
   [[nodiscard]] std::optional<batching::Descriptor> if_owned(const std::optional<TransferDescriptor>& descriptor) const;
   bool store(GuestAddress address, std::uint32_t value);
 

@@ -62,7 +62,8 @@ batching::Descriptor TransferDescriptor::descriptor() const {
   made.length = length();
   made.interrupt_on_complete = interrupts_on_complete();
   if (made.length > 0) made.add_piece(buffer, made.length);
-  made.words = {token, static_cast<std::uint32_t>(buffer.value)};
+  // Without the toggle: drivers change it in what is queued behind a packet that they take out.
+  made.words = {static_cast<std::uint32_t>(td_token::D.set(token, 0)), static_cast<std::uint32_t>(buffer.value)};
   return made;
 }
 

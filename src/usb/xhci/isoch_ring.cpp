@@ -145,7 +145,9 @@ bool IsochRing::accept(TransferDescriptor td, Microframes present, Batch& batch)
     wakes_at_ = *start - ahead;
     return false;
   }
-  if (!td.data().gather(host_.services().memory(), direction(), Holding::pinned)) {
+  // No endpoint has more in an interval; a ring of TRBs that share a page would.
+  const bool fits = td.data().size() <= kMaxPayload;
+  if (!fits || !td.data().gather(host_.services().memory(), direction(), Holding::pinned)) {
     if (entries_.empty()) malformed({std::nullopt, td.first()});
     return false;
   }

@@ -29,6 +29,9 @@ class IsochRing final : public TransferRing, private TransferReceiver {
   /// a loop on a busy host is late, so that the device side does not run dry, and less than anybody hears.
   static constexpr Microframes kAhead = 4 * kMicroframesPerFrame;
 
+  /// The largest payload of an interval: Mult, Max Burst and packets of 1,024 bytes at their most, SuperSpeedPlus.
+  static constexpr std::uint64_t kMaxPayload = std::uint64_t{96} << 10;
+
   /// Intervals are 2^`interval` microframes long.
   IsochRing(RingHost& host, const RingIdentity& identity, RingPosition start, unsigned interval);
   ~IsochRing() override;

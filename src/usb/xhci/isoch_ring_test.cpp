@@ -426,6 +426,16 @@ TEST_F(IsochRingTest, ABufferOutsideMemoryIsATrbError) {
   EXPECT_EQ(device_.held(), 0u);
 }
 
+TEST_F(IsochRingTest, MoreThanAnIntervalCanHoldIsATrbError) {
+  constexpr unsigned kLarge = 64 * 1024;  // of the same page again and again, as a guest could
+  (void)driver_.queue(slot_, kOut, std::array{isoch(buffer(0), kLarge, flag::kChain), normal(buffer(0), kLarge)});
+  driver_.ring(slot_, kOut);
+  const auto seen = events();
+  ASSERT_EQ(seen.size(), 1u);
+  EXPECT_EQ(seen[0].code, Code::trb_error);
+  EXPECT_EQ(device_.held(), 0u);
+}
+
 TEST_F(IsochRingTest, UnpluggingFailsPacketsAtTheirPace) {
   const auto trbs = queue(kIn, 10);
   plugged_ = false;

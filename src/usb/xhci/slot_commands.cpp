@@ -160,7 +160,8 @@ void SlotCommands::address_device(Slot& slot, const Trb& command, Done done) {
   if (!control || !slot_context || !control_endpoint || !output) return fault(std::move(done), id);
   if ((control->add_flags & kAddressDeviceFlags) != kAddressDeviceFlags) return done(CompletionCode::trb_error, id);
   Port* port = port_(slot_context->root_hub_port());
-  if (port == nullptr || control_endpoint->type() != EndpointType::control) {
+  if (port == nullptr || control_endpoint->type() != EndpointType::control ||
+      control_endpoint->max_primary_streams() != 0) {
     return done(CompletionCode::parameter_error, id);
   }
   bool taken = false;  // no hub is behind a port, so one slot is all it can have

@@ -186,6 +186,11 @@ TEST_F(SlotCommandsTest, AddressDeviceChecksWhatItIsGiven) {
   driver_.write_input_slot(slot, port_, 1);
   rig_.ram.write(driver_.input_context(slot) + 64 + 4, std::uint32_t{2u << 3});
   EXPECT_EQ(execute(TrbType::address_device_command, slot), Code::parameter_error) << "not a control endpoint";
+  driver_.write_input_slot(slot, port_, 1);
+  rig_.ram.write(driver_.input_context(slot) + 64 + 4, std::uint32_t{4u << 3});
+  rig_.ram.write(driver_.input_context(slot) + 64, std::uint32_t{31u << 10});
+  EXPECT_EQ(execute(TrbType::address_device_command, slot), Code::parameter_error)
+      << "a control endpoint has no streams";
   EXPECT_EQ(driver_.slot_state(slot), kEnabled);
   EXPECT_EQ(driver_.address_device(slot, port_).code, Code::success);
 }

@@ -7,7 +7,7 @@
 #include <cstring>
 #include <fmt/format.h>
 #include <spawn.h>
-#include <sys/pidfd.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 #include <utility>
@@ -44,7 +44,8 @@ void Child::start() {
     again_->arm(std::exchange(pause_, std::min(pause_ * 2, kLastPause)));
     return;
   }
-  handle_ = UniqueFd(::pidfd_open(process_, 0));
+  // glibc 2.36 declares pidfd_open for C only, so it is called by number.
+  handle_ = UniqueFd(static_cast<int>(::syscall(SYS_pidfd_open, process_, 0)));
   if (handle_) watch_ = loop_.watch(handle_.get(), EPOLLIN, [this](std::uint32_t) { reap(); });
   log::info("apps", fmt::format("{} is running (process {})", plan_.name, process_));
   if (plan_.started) plan_.started();

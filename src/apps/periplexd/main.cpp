@@ -32,8 +32,8 @@ int run_daemon(const apps::ManagerOptions& options) {
   std::error_code error;
   const std::filesystem::path own = std::filesystem::read_symlink("/proc/self/exe", error);
   if (error) return complain("cannot find the other programs: " + error.message());
-  const std::string path =
-      options.configuration.empty() ? std::string() : std::filesystem::absolute(options.configuration);
+  std::string path = options.configuration;
+  if (!path.empty()) path = std::filesystem::absolute(path).string();
   const auto daemon = apps::Daemon::start(path, own.parent_path().string());
   if (!daemon) return complain(daemon.error());
   std::puts("periplexd is ready");

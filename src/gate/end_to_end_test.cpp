@@ -121,6 +121,8 @@ class EndToEnd : public ::testing::Test {
     for (const auto& [id, one] : served) EXPECT_EQ(one->failure, "");
     worker.on_stream = [](const std::string&, UniqueFd) {};
     plugged.clear();
+    agent.on_started = nullptr;
+    agent.on_stopped = nullptr;
     agent.on_data = nullptr;
     agent.on_writable = nullptr;
     served.clear();

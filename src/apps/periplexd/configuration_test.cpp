@@ -17,7 +17,7 @@ class ManagerConfigurationTest : public ::testing::Test {
  protected:
   ~ManagerConfigurationTest() override { std::filesystem::remove_all(directory); }
   auto read(std::string_view text) {
-    EXPECT_TRUE(make_private_directory(directory));
+    EXPECT_TRUE(make_own_directory(directory));
     EXPECT_TRUE(replace_file(directory + "/host.toml", text, 0600));
     return read_manager_settings(directory + "/host.toml");
   }

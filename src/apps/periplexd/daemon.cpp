@@ -23,6 +23,8 @@ namespace {
 constexpr int kGateListens = 100;
 constexpr int kGateParent = 101;
 constexpr mode_t kPrivateFile = 0600;
+/// Monitors that run as other users pass through to the sockets of their machines.
+constexpr mode_t kPassable = 0711;
 
 Bytes bytes_of(std::string_view text) {
   const ByteView view = as_bytes(text);
@@ -38,7 +40,8 @@ std::expected<std::unique_ptr<Daemon>, std::string> Daemon::start(std::string pa
   if (!store) return std::unexpected(store.error());
   auto credentials = store->gate(settings->name);
   if (!credentials) return std::unexpected(credentials.error());
-  if (auto made = make_private_directory(settings->runtime_directory); !made) return std::unexpected(made.error());
+  if (auto made = make_own_directory(settings->runtime_directory, kPassable); !made)
+    return std::unexpected(made.error());
   std::unique_ptr<Daemon> daemon(
       new Daemon(std::move(path), std::move(*settings), std::move(*store), std::move(*credentials), programs));
   if (auto listens = daemon->listen(); !listens) return std::unexpected(listens.error());

@@ -17,7 +17,7 @@ namespace periplex::apps {
 namespace {
 
 constexpr std::size_t kMaxSize = std::size_t{1} << 20;
-constexpr mode_t kPrivate = 0700;
+constexpr mode_t kRights = 0777;
 
 std::unexpected<std::string> failure(const std::string& path, const char* what) {
   return std::unexpected(fmt::format("{}: {}: {}", path, what, std::strerror(errno)));
@@ -65,16 +65,18 @@ std::expected<void, std::string> replace_file(const std::string& path, std::stri
   return {};
 }
 
-std::expected<void, std::string> make_private_directory(const std::string& path) {
+std::expected<void, std::string> make_own_directory(const std::string& path, mode_t mode) {
   std::error_code error;
   std::filesystem::create_directories(std::filesystem::path(path).parent_path(), error);
   if (error) return std::unexpected(fmt::format("{}: cannot make it: {}", path, error.message()));
-  if (::mkdir(path.c_str(), kPrivate) != 0 && errno != EEXIST) return failure(path, "cannot make it");
+  if (::mkdir(path.c_str(), mode) != 0 && errno != EEXIST) return failure(path, "cannot make it");
   struct stat status{};
   if (::lstat(path.c_str(), &status) != 0) return failure(path, "cannot look at it");
   if (!S_ISDIR(status.st_mode)) return std::unexpected(fmt::format("{} is no directory", path));
   if (status.st_uid != ::geteuid()) return std::unexpected(fmt::format("{} belongs to another user", path));
-  if ((status.st_mode & 077) != 0 && ::chmod(path.c_str(), kPrivate) != 0) return failure(path, "cannot set its mode");
+  if ((status.st_mode & kRights & ~mode) != 0 && ::chmod(path.c_str(), mode) != 0) {
+    return failure(path, "cannot set its mode");
+  }
   return {};
 }
 

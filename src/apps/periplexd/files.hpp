@@ -16,7 +16,8 @@ namespace periplex::apps {
 /// Replaces it, and makes that durable. At no time can anybody read it whom `mode` does not let.
 [[nodiscard]] std::expected<void, std::string> replace_file(const std::string& path, std::string_view content,
                                                             mode_t mode);
-/// A directory of one's own, that nobody else may look into; made if need be, with those above it.
-[[nodiscard]] std::expected<void, std::string> make_private_directory(const std::string& path);
+/// A directory of one's own, in which nobody else has more rights than `mode` says; made if need be, with those above
+/// it.
+[[nodiscard]] std::expected<void, std::string> make_own_directory(const std::string& path, mode_t mode = 0700);
 
 }  // namespace periplex::apps

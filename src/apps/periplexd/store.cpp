@@ -68,7 +68,7 @@ std::expected<std::optional<link::Credentials>, std::string> read_credentials(co
 std::expected<Store, std::string> Store::open(const std::string& directory) {
   Store store(directory);
   for (const char* part : {"", "/seats", "/invitations"}) {
-    if (auto made = make_private_directory(directory + part); !made) return std::unexpected(made.error());
+    if (auto made = make_own_directory(directory + part); !made) return std::unexpected(made.error());
   }
   // Two that begin at the same time must not make an authority each.
   const UniqueFd lock(::open(store.path("lock").c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, kSecret));

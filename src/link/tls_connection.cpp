@@ -39,7 +39,8 @@ TlsConnection::TlsConnection(EventLoop& loop, UniqueFd socket, const TlsContext&
     : loop_(loop),
       socket_(std::move(socket)),
       user_(user),
-      ssl_(SSL_new(context.get()), SSL_free),
+      context_(context.share()),
+      ssl_(SSL_new(context_.get()), SSL_free),
       deadline_(loop.make_timer([this] {
         if (said_all_) return close({});
         close(state_ == State::finishing ? "the far end took too long to take the last words"

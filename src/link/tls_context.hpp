@@ -45,6 +45,8 @@ class TlsContext {
 
   [[nodiscard]] Role role() const { return role_; }
   [[nodiscard]] ssl_ctx_st* get() const { return context_.get(); }
+  /// For a connection, which keeps all that its context needs: OpenSSL's own count knows the context only.
+  [[nodiscard]] std::shared_ptr<ssl_ctx_st> share() const { return context_; }
 
  private:
   TlsContext(Role role, std::shared_ptr<ssl_ctx_st> context) : role_(role), context_(std::move(context)) {}

@@ -55,7 +55,7 @@ TEST_F(ParentTest, TellsChangesThatComeTogetherOnce) {
   state.machines.push_back({.name = "vm1", .worker = false});
   for (int i = 0; i < 100; ++i) parent->show();
   std::string text;
-  ASSERT_TRUE(link::testing::run_until(loop, [&] { return !(text = heard()).empty(); }));
+  ASSERT_TRUE(link::testing::run_until(loop, [&] { return !(text += heard()).empty(); }));
   EXPECT_EQ(text, to_line(state));
 }
 

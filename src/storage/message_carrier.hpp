@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <cstddef>
+
 #include "base/bytes.hpp"
 
 namespace periplex::storage {
@@ -19,6 +21,8 @@ class MessageCarrier {
 
   /// Queues `message` for the far end.
   virtual void send(Bytes message) = 0;
+  /// How many bytes of messages wait here because the far end does not take them fast enough.
+  [[nodiscard]] virtual std::size_t waiting() const { return 0; }
   /// Who takes what arrives from now on; null for nobody.
   virtual void set_receiver(Receiver* receiver) = 0;
 

@@ -14,6 +14,7 @@
 ///
 /// All integers are little-endian; what is reserved is sent as 0 and not looked at. A message ends where its fields
 /// end: one that is shorter or longer is refused. Tags are the worker's; each is used once in the life of a carrier.
+/// How they travel is the carrier's business: `attached/parts.hpp`.
 ///
 /// Worker to agent                                       Agent to worker
 ///   COMMAND  0  u8  01h                                   RESULT   0  u8  82h
@@ -45,6 +46,12 @@ namespace periplex::storage {
 
 inline constexpr std::uint8_t kMessagesVersion = 1;
 inline constexpr std::size_t kMessageHeader = 16;  ///< of COMMAND, ABORT, RESET and RESULT
+/// The longest message: a command with all its data, or its result with all of them.
+inline constexpr std::size_t kMaxMessage = kMessageHeader + kMaxSense + kMaxData;
+/// Commands without a result that a worker may have, and the bytes of all their data stages. What is more is answered
+/// with TASK SET FULL.
+inline constexpr std::size_t kMaxCommands = 256;
+inline constexpr std::uint64_t kMaxCommandBytes = std::uint64_t{128} << 20;
 
 struct CommandMessage {
   std::uint64_t tag = 0;

@@ -105,6 +105,7 @@ ReadAhead::Found RemoteTarget::read_ahead(RemoteCommand& command, Bytes& data) {
 void RemoteTarget::ask(RemoteCommand& command) {
   Unit* const unit = find(command.command_.lun);
   if (lost_ || unit == nullptr) return command.on_result({.outcome = Outcome::lost});
+  if (!fits(command.command_.data.length)) return command.on_result({.status = ScsiStatus::task_set_full});
   const bool may_change = !leaves_medium_alone(command.cdb_);
   if (may_change) unit->read_ahead.hold();
   command.asked_ = RemoteCommand::Asked::disk;
@@ -116,6 +117,7 @@ bool RemoteTarget::write_early(RemoteCommand& command) {
   Unit* const unit = find(command.command_.lun);
   const std::uint64_t bytes = command.command_.data.length;
   if (lost_ || unit == nullptr || !is_plain_write(command.cdb_) || !unit->write_back.takes(bytes)) return false;
+  if (!fits(bytes)) return false;
   unit->read_ahead.hold();
   unit->write_back.sent(bytes);
   ++counters_.early_writes;
@@ -137,6 +139,8 @@ void RemoteTarget::give_up(RemoteCommand& command) {
 
 std::uint64_t RemoteTarget::send(Exchange exchange, const Command& command) {
   const std::uint64_t tag = ++last_tag_;
+  exchange.bytes = command.data.length;
+  bytes_ += exchange.bytes;
   exchanges_.emplace(tag, std::move(exchange));
   if (!lost_) carrier_.send(encode(tag, command));
   return tag;
@@ -163,9 +167,13 @@ void RemoteTarget::reset_unit(std::uint8_t lun) {
   if (unit == nullptr || lost_) return;
   unit->held_sense.reset();
   unit->raise(usb::device::sense::kPowerOn.fixed_format());
+  // A guest that resets again while the last reset has not come through gets that one.
+  const bool under_way =
+      !exchanges_.empty() && exchanges_.rbegin()->second.reset && exchanges_.rbegin()->second.lun == lun;
+  if (under_way || exchanges_.size() >= 2 * kMaxCommands) return;
   unit->read_ahead.hold();
   const std::uint64_t tag = ++last_tag_;
-  exchanges_.emplace(tag, Exchange{.lun = lun, .may_change = true});
+  exchanges_.emplace(tag, Exchange{.lun = lun, .may_change = true, .reset = true});
   carrier_.send(encode(ResetMessage{tag, lun}));
 }
 
@@ -181,7 +189,7 @@ void RemoteTarget::nexus_lost() {
 void RemoteTarget::on_message(ByteView message) {
   if (lost_) return;
   auto decoded = decode_agent_message(message);
-  if (!decoded) return fail("the agent has sent a message that is none");
+  if (!decoded) return fail(RemoteFailure::broken_message, "the agent has sent a message that is none");
   if (const auto* const identity = std::get_if<DiskIdentity>(&*decoded)) {
     on_identity(*identity);
   } else {
@@ -190,7 +198,7 @@ void RemoteTarget::on_message(ByteView message) {
 }
 
 void RemoteTarget::on_identity(const DiskIdentity& identity) {
-  if (identity_) return fail("the agent has told twice who the disk is");
+  if (identity_) return fail(RemoteFailure::broken_message, "the agent has told twice who the disk is");
   identity_ = identity;
   for (std::size_t lun = 0; lun < identity.units.size(); ++lun) {
     units_.push_back(std::make_unique<Unit>(*this, static_cast<std::uint8_t>(lun), identity.units[lun]));
@@ -204,6 +212,7 @@ void RemoteTarget::on_result(ResultMessage message) {
   if (found == exchanges_.end()) return;  // nothing that anybody here waits for
   Exchange exchange = std::move(found->second);
   exchanges_.erase(found);
+  bytes_ -= exchange.bytes;
   Unit& unit = *find(exchange.lun);
   const bool lost = message.result.outcome == Outcome::lost;
   if (exchange.ahead) {
@@ -215,7 +224,7 @@ void RemoteTarget::on_result(ResultMessage message) {
     on_answered(exchange, message.result);
     if (exchange.command != nullptr) exchange.command->on_result(std::move(message.result));
   }
-  if (lost) fail("the disk is gone");
+  if (lost) fail(RemoteFailure::disk_gone, "the disk is gone");
 }
 
 /// What a result means beyond the command it is for.
@@ -263,6 +272,7 @@ void RemoteTarget::on_answered(Exchange& exchange, Result& result) {
 void RemoteTarget::lose() {
   if (std::exchange(lost_, true)) return;
   std::map<std::uint64_t, Exchange> exchanges = std::exchange(exchanges_, {});
+  bytes_ = 0;
   const auto alive = alive_;
   for (const auto& unit : units_) unit->read_ahead.drop();
   std::vector<std::uint64_t> tags;
@@ -276,12 +286,16 @@ void RemoteTarget::lose() {
   }
 }
 
-void RemoteTarget::fail(std::string why) {
-  trace::line("storage", "remote disk fails: {}", why);
+bool RemoteTarget::fits(std::uint64_t bytes) const {
+  return exchanges_.size() < kMaxCommands && bytes_ + bytes <= kMaxCommandBytes;
+}
+
+void RemoteTarget::fail(RemoteFailure why, std::string_view what) {
+  trace::line("storage", "remote disk fails: {}", what);
   const auto alive = alive_;
   const bool first = !lost_;
   lose();
-  if (*alive && first && on_failed_) on_failed_(std::move(why));
+  if (*alive && first && on_failed_) on_failed_(why);
 }
 
 RemoteCounters RemoteTarget::counters() const {

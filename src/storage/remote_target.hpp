@@ -7,7 +7,7 @@
 #include <map>
 #include <memory>
 #include <optional>
-#include <string>
+#include <string_view>
 
 #include "base/time.hpp"
 #include "storage/message_carrier.hpp"
@@ -24,6 +24,12 @@ class RemoteCommand;
 struct RemoteOptions {
   ReadAheadOptions read_ahead;
   WriteBackOptions write_back;
+};
+
+/// Why a disk elsewhere cannot be used any more.
+enum class RemoteFailure : std::uint8_t {
+  broken_message,  ///< the agent has sent what is no message, or not one that may come
+  disk_gone,
 };
 
 struct RemoteCounters {
@@ -45,6 +51,9 @@ struct RemoteCounters {
 ///
 /// A unit attention or deferred error that meets a read made ahead is kept for the guest's next command, which ends
 /// with it as it would have if nothing had been read ahead.
+///
+/// What the guest asks beyond `kMaxCommands` and `kMaxCommandBytes`, commands that it has aborted included as long as
+/// they have no result, ends with TASK SET FULL here: nothing piles up while there is no connection.
 class RemoteTarget final : public usb::device::ScsiTarget, private MessageCarrier::Receiver {
  public:
   /// Unit attentions and deferred errors that wait for one unit's guest; more are not told.
@@ -56,7 +65,7 @@ class RemoteTarget final : public usb::device::ScsiTarget, private MessageCarrie
   /// Called once, when the agent has said who the disk is: now a device can be made over this target.
   void set_on_identity(std::function<void(const DiskIdentity&)> on_identity) { on_identity_ = std::move(on_identity); }
   /// Called once, when the agent has sent what is no message, or the disk is gone. All commands fail from then on.
-  void set_on_failed(std::function<void(std::string why)> on_failed) { on_failed_ = std::move(on_failed); }
+  void set_on_failed(std::function<void(RemoteFailure why)> on_failed) { on_failed_ = std::move(on_failed); }
   /// The agent will not answer any more: all commands fail, now and from now on.
   void lose();
 
@@ -82,6 +91,8 @@ class RemoteTarget final : public usb::device::ScsiTarget, private MessageCarrie
     bool may_change = false;           // the medium, so that nothing is read ahead meanwhile
     bool ahead = false;                // a read that was made ahead
     std::uint64_t early_bytes = 0;     // of a write that was reported done
+    bool reset = false;                // no command, but the reset of a unit
+    std::uint64_t bytes = 0;           // of its data stage
     Cdb cdb;
   };
 
@@ -103,7 +114,9 @@ class RemoteTarget final : public usb::device::ScsiTarget, private MessageCarrie
   void on_identity(const DiskIdentity& identity);
   void on_result(ResultMessage message);
   void on_answered(Exchange& exchange, Result& result);
-  void fail(std::string why);
+  void fail(RemoteFailure why, std::string_view what);
+  /// Whether a command with so many bytes keeps to the bounds.
+  [[nodiscard]] bool fits(std::uint64_t bytes) const;
 
   std::uint64_t send(Exchange exchange, const Command& command);
   [[nodiscard]] Unit* find(std::uint8_t lun) const;
@@ -112,10 +125,11 @@ class RemoteTarget final : public usb::device::ScsiTarget, private MessageCarrie
   Scheduler& scheduler_;
   const RemoteOptions options_;
   std::function<void(const DiskIdentity&)> on_identity_;
-  std::function<void(std::string)> on_failed_;
+  std::function<void(RemoteFailure)> on_failed_;
   std::optional<DiskIdentity> identity_;
   std::vector<std::unique_ptr<Unit>> units_;
   std::map<std::uint64_t, Exchange> exchanges_;  // by tag
+  std::uint64_t bytes_ = 0;                      // of the data stages of all exchanges
   std::uint64_t last_tag_ = 0;
   bool lost_ = false;
   RemoteCounters counters_;

@@ -134,7 +134,10 @@ TEST(RemoteTarget, APortResetOfTheGuestIsToldOnceAndResetsAStuckDisk) {
 TEST(RemoteTarget, AnAgentThatIsGoneFailsEverythingAndIsReportedOnce) {
   RemoteBench bench({.remote = kPlain});
   unsigned told = 0;
-  bench.target->set_on_failed([&told](std::string) { ++told; });
+  bench.target->set_on_failed([&told](RemoteFailure why) {
+    EXPECT_EQ(why, RemoteFailure::broken_message);
+    ++told;
+  });
   (void)bench.wait(bench.out(bench.cbw(cdb10(0x28, 0, 1), 512, true)));
   const auto data = bench.in(512);
   bench.agent.time.advance(1ms);
@@ -149,12 +152,12 @@ TEST(RemoteTarget, AnAgentThatIsGoneFailsEverythingAndIsReportedOnce) {
 
 TEST(RemoteTarget, ADiskThatIsUnpluggedIsReported) {
   RemoteBench bench({.remote = kPlain});
-  std::string why;
-  bench.target->set_on_failed([&why](std::string text) { why = std::move(text); });
+  std::optional<RemoteFailure> why;
+  bench.target->set_on_failed([&why](RemoteFailure failure) { why = failure; });
   bench.agent.device->on_submit = [](usb::Transfer&) { return testing::MeddlingDevice::Fate::fail; };
   bench.agent.device->failure = usb::Status::disconnected;
   EXPECT_EQ(bench.read(0, 1).status, BulkOnlyStatus::failed);
-  EXPECT_EQ(why, "the disk is gone");
+  EXPECT_EQ(why, RemoteFailure::disk_gone);
 }
 
 TEST(TargetServer, AWorkerThatSendsNoMessagesIsNotServedAnyMore) {
@@ -173,7 +176,7 @@ TEST(TargetServer, MoreThanItsBoundsIsAnsweredTaskSetFull) {
   RemoteBench bench({.remote = kPlain});
   bench.agent.medium->slow = true;
   const std::size_t before = bench.wire.agent.sent;
-  for (std::uint64_t tag = 0; tag < TargetServer::kMaxCommands + 3; ++tag) {
+  for (std::uint64_t tag = 0; tag < kMaxCommands + 3; ++tag) {
     bench.wire.worker.send(encode(1'000'000 + tag, testing::AgentBench::read_command(0, 1)));
   }
   bench.agent.time.advance(1s);

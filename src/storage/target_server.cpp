@@ -30,7 +30,7 @@ bool TargetServer::accept(std::uint64_t tag, std::uint64_t bytes) {
     fail("a tag that is in use");
     return false;
   }
-  if (pending_.size() < kMaxCommands && bytes <= kMaxBytes - bytes_) return true;
+  if (pending_.size() < kMaxCommands && bytes_ + carrier_.waiting() + bytes <= kMaxCommandBytes) return true;
   carrier_.send(encode(tag, Result{.status = ScsiStatus::task_set_full}));
   return false;
 }

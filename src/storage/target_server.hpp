@@ -14,13 +14,10 @@ namespace periplex::storage {
 
 /// The agent's end: carries out on a real disk what a worker's messages ask for.
 ///
-/// The worker is not believed: what is no message ends the service, and what is more than these bounds is answered with
-/// TASK SET FULL.
+/// The worker is not believed: what is no message ends the service, and what is more than `kMaxCommands` or
+/// `kMaxCommandBytes`, results that it has not taken included, is answered with TASK SET FULL.
 class TargetServer final : private MessageCarrier::Receiver {
  public:
-  static constexpr std::size_t kMaxCommands = 256;
-  static constexpr std::uint64_t kMaxBytes = std::uint64_t{128} << 20;  ///< of the data stages of all commands
-
   /// The initiator has been opened, and says `identity` of the disk; the worker is told here and now.
   TargetServer(MessageCarrier& carrier, Initiator& initiator, const DiskIdentity& identity);
   TargetServer(const TargetServer&) = delete;

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <string>
+
 #include "attachment/messages.hpp"
 #include "attachment/requests.hpp"
 #include "attachment/verdict.hpp"
@@ -26,13 +28,27 @@ class ExtensionLink {
   ~ExtensionLink() = default;
 };
 
+/// What the worker's half may do besides.
+class PeripheralLink : public ExtensionLink {
+ public:
+  /// Plugs in what the guest is to see: `device`, which must live until `end`; null: the peripheral's own. Only the
+  /// first call counts.
+  virtual void show(usb::Device* device) = 0;
+  /// The peripheral is of no use to the guest any more: it is unplugged, and the session given up, so that the agent
+  /// describes it anew if it can. `end` comes soon, never from inside.
+  virtual void give_up(std::string why) = 0;
+
+ protected:
+  ~PeripheralLink() = default;
+};
+
 /// The worker's half.
 class PeripheralExtension {
  public:
-  /// The agent has described a peripheral. Returns the device that the guest is to see in its place, which must live
-  /// until `end`; null: the peripheral's own. `link` is valid until `end`. Only called if the agent has a capability
-  /// that is asked for in `capabilities`.
-  [[nodiscard]] virtual usb::Device* begin(const Describe& description, ExtensionLink& link) = 0;
+  /// The agent has described a peripheral. True: nothing is plugged in before the extension calls `show`, now or later.
+  /// False: the guest gets the peripheral's own device. `link` is valid until `end`. Only called if the agent has a
+  /// capability that is asked for in `capabilities`.
+  [[nodiscard]] virtual bool begin(const Describe& description, PeripheralLink& link) = 0;
   /// What both sides must be able to do, a bit of `Hello::capabilities`.
   [[nodiscard]] virtual std::uint32_t capabilities() const = 0;
   [[nodiscard]] virtual Verdict on_message(ByteView message) = 0;

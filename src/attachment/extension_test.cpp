@@ -23,10 +23,11 @@ constexpr std::byte kType{0x40};
 
 /// The worker's half: shows a device of its own.
 struct Asker final : PeripheralExtension {
-  [[nodiscard]] usb::Device* begin(const Describe& description, ExtensionLink& l) override {
+  [[nodiscard]] bool begin(const Describe& description, PeripheralLink& l) override {
     described = description.unique_id;
     link = &l;
-    return instead;
+    if (at_once) l.show(instead);
+    return true;
   }
   [[nodiscard]] std::uint32_t capabilities() const override { return kCapabilityStorageCommands; }
   [[nodiscard]] Verdict on_message(ByteView message) override {
@@ -38,7 +39,8 @@ struct Asker final : PeripheralExtension {
   void end() override { link = nullptr; }
 
   usb::Device* instead = nullptr;
-  ExtensionLink* link = nullptr;
+  bool at_once = true;
+  PeripheralLink* link = nullptr;
   std::string described;
   std::vector<std::string> answers;
   unsigned held = 0, resumed = 0;
@@ -105,6 +107,21 @@ class ExtensionTest : public ::testing::Test, public remote::SessionHost {
 TEST_F(ExtensionTest, TheGuestSeesTheExtensionsDevice) {
   EXPECT_EQ(shown_, &own_);
   EXPECT_EQ(asker_.described, "unit");
+}
+
+TEST_F(ExtensionTest, ADeviceThatIsGivenUpIsUnpluggedAndDescribedAnewByTheSameAgent) {
+  asker_.at_once = false;
+  asker_.link->give_up("it does not work");
+  EXPECT_EQ(shown_, &own_) << "not from inside";
+  time_.advance(1ms);
+  EXPECT_EQ(shown_, nullptr);
+  EXPECT_EQ(asker_.link, nullptr);
+  time_.advance(1s);
+  ASSERT_NE(asker_.link, nullptr);
+  EXPECT_EQ(shown_, nullptr) << "the extension has not said what the guest is to see";
+  asker_.link->show(nullptr);
+  EXPECT_NE(shown_, nullptr);
+  EXPECT_NE(shown_, &own_);
 }
 
 TEST_F(ExtensionTest, ItsMessagesArriveOnceThoughTheConnectionIsCut) {

@@ -32,6 +32,10 @@ RemotePeripheral::RemotePeripheral(remote::SessionHost& host, Scheduler& schedul
       options_(std::move(options)),
       extension_(extension),
       hold_(scheduler.make_timer([this] { hold_is_over(); })),
+      giving_up_(scheduler.make_timer([this] {
+        stream_.forget();
+        unplug(std::exchange(give_up_why_, {}));
+      })),
       unique_id_(options_.unique_id),
       stream_(*this, scheduler, std::move(instances),
               kCapabilityTransfers | (extension == nullptr ? 0 : extension->capabilities())) {
@@ -128,13 +132,26 @@ void RemotePeripheral::plug_in() {
   device_ = std::make_unique<RemoteDevice>(*description_, stream_, scheduler_, counters_,
                                            RemoteDevice::Options{.control_patience = options_.control_patience},
                                            [this] { fail("the guest wants more than can wait for a connection"); });
-  shown_ = device_.get();
+  enter(Link::connected);
+  bool extension_shows = false;
   if (extension_ != nullptr && (stream_.capabilities() & extension_->capabilities()) != 0) {
     extension_begun_ = true;
-    if (usb::Device* const instead = extension_->begin(*description_, *this); instead != nullptr) shown_ = instead;
+    extension_shows = extension_->begin(*description_, *this);
   }
-  enter(Link::connected);
+  if (!extension_shows) show(nullptr);
+}
+
+void RemotePeripheral::show(usb::Device* device) {
+  if (!device_ || shown_ != nullptr) return;
+  shown_ = device != nullptr ? device : device_.get();
   host_.device_arrived(*shown_);
+}
+
+/// Later: we are inside the extension, which would end.
+void RemotePeripheral::give_up(std::string why) {
+  if (!extension_begun_ || giving_up_->armed()) return;
+  give_up_why_ = std::move(why);
+  giving_up_->arm(Nanoseconds(0));
 }
 
 Verdict RemotePeripheral::on_gone(ByteView body) {
@@ -147,10 +164,11 @@ Verdict RemotePeripheral::on_gone(ByteView body) {
 /// Nobody calls the device once the host has been told.
 void RemotePeripheral::unplug(std::string why) {
   hold_->cancel();
+  giving_up_->cancel();
   if (!device_) return;
   enter(Link::lost, std::move(why));
   description_.reset();
-  host_.device_left(*std::exchange(shown_, nullptr));
+  if (usb::Device* const left = std::exchange(shown_, nullptr); left != nullptr) host_.device_left(*left);
   if (std::exchange(extension_begun_, false)) extension_->end();
   device_.reset();
 }

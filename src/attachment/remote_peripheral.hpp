@@ -26,7 +26,7 @@ struct PeripheralOptions {
 struct PeripheralState {
   enum class Link : std::uint8_t {
     absent,     ///< no agent has offered it yet
-    connected,  ///< plugged in, and there is a connection
+    connected,  ///< plugged in, or about to be, and there is a connection
     held,       ///< plugged in, but there is no connection
     lost,       ///< unplugged: the agent, or the device, is gone; it will be plugged in again when it is back
     failed,     ///< the session is at its end
@@ -44,7 +44,7 @@ struct PeripheralState {
 /// connection all goes on as if nothing had been. It is unplugged honestly when the hold has lasted too long, when
 /// another agent instance answers, or when the agent says that the device is gone; and plugged in anew, as another
 /// `usb::Device`, when an agent describes it again. An agent that breaks the protocol ends the session.
-class RemotePeripheral final : public remote::Session, private MessageStream::User, private ExtensionLink {
+class RemotePeripheral final : public remote::Session, private MessageStream::User, private PeripheralLink {
  public:
   /// An agent whose device comes back this often, each time sooner than that, ends the session.
   static constexpr unsigned kMaxArrivalsInARow = 16;
@@ -79,6 +79,8 @@ class RemotePeripheral final : public remote::Session, private MessageStream::Us
   void send(Bytes message) override { stream_.send(std::move(message)); }
   [[nodiscard]] bool has_room() const override { return stream_.has_room(); }
   [[nodiscard]] bool open() const override { return stream_.open(); }
+  void show(usb::Device* device) override;
+  void give_up(std::string why) override;
 
   [[nodiscard]] Verdict handle(ByteView payload);
   [[nodiscard]] Verdict on_describe(ByteView body);
@@ -97,11 +99,13 @@ class RemotePeripheral final : public remote::Session, private MessageStream::Us
   PeripheralState state_;
   PeripheralCounters counters_;
   std::unique_ptr<Timer> hold_;
+  std::unique_ptr<Timer> giving_up_;  // armed: now
+  std::string give_up_why_;
   std::string unique_id_;
   std::optional<Describe> description_;
   MessageStream stream_;
   std::unique_ptr<RemoteDevice> device_;
-  usb::Device* shown_ = nullptr;  // what is plugged in: device_, or the extension's
+  usb::Device* shown_ = nullptr;  // what is plugged in: device_, the extension's, or nothing yet
   bool extension_begun_ = false;
   unsigned arrivals_in_a_row_ = 0;
 };

@@ -69,6 +69,14 @@ void Requests::forget_all(bool cancel_all) {
   for (const usb::TransferId id : std::views::reverse(ids)) cancel(id);
 }
 
+void Requests::reset() {
+  if (device_ != nullptr) device_->reset();
+}
+
+usb::Speed Requests::speed() const {
+  return device_ == nullptr ? usb::Speed::full : device_->speed();
+}
+
 void Requests::device_gone() {
   device_ = nullptr;
   relay_->forget();

@@ -39,6 +39,9 @@ class Requests {
   void drop(usb::TransferId id);
   /// No handler is called any more. With `cancel_all` the device is asked to end what it holds, from the newest on.
   void forget_all(bool cancel_all);
+  /// Port reset: the device ends everything, also what others have asked of it.
+  void reset();
+  [[nodiscard]] usb::Speed speed() const;
   /// The device must not be called any more: nothing is submitted.
   void device_gone();
 

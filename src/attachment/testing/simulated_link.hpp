@@ -39,8 +39,8 @@ struct LinkEnd {
 
 /// A connection with a delay, in virtual time, that can be cut at any byte.
 ///
-/// Bytes arrive `delay` after they were sent, cut into pieces of any size. A cut gives each end a random part of what
-/// was under way, and loses the rest.
+/// Bytes arrive `delay` after they were sent, no more of them in a second than `rate`, cut into pieces of any size. A
+/// cut gives each end a random part of what was under way, and loses the rest.
 class SimulatedLink {
  public:
   SimulatedLink(Scheduler& scheduler, Nanoseconds one_way, std::uint32_t seed)
@@ -51,6 +51,7 @@ class SimulatedLink {
   }
 
   Nanoseconds delay;
+  double rate = 0;  ///< bytes per second each way; 0: as many as one likes
   LinkEnd ends[2];
   std::uint64_t carried = 0;  ///< bytes that arrived
   unsigned cuts = 0;
@@ -74,8 +75,11 @@ class SimulatedLink {
   void send(std::size_t side, Bytes bytes) {
     if (!up_) return;
     Direction& direction = directions_[side];
-    direction.chunks.push_back({scheduler_.now() + delay, std::move(bytes)});
-    if (!direction.timer->armed()) direction.timer->arm(delay);
+    const double seconds = rate > 0 ? static_cast<double>(bytes.size()) / rate : 0;
+    direction.free_at =
+        std::max(direction.free_at, scheduler_.now()) + Nanoseconds(static_cast<std::int64_t>(seconds * 1e9));
+    direction.chunks.push_back({direction.free_at + delay, std::move(bytes)});
+    if (!direction.timer->armed()) direction.timer->arm(direction.chunks.front().due - scheduler_.now());
   }
 
   void cut() {
@@ -94,6 +98,7 @@ class SimulatedLink {
     up_ = false;
     for (Direction& direction : directions_) {
       direction.chunks.clear();
+      direction.free_at = {};
       direction.timer->cancel();
     }
     for (LinkEnd& end : ends) end.disconnected();
@@ -106,6 +111,7 @@ class SimulatedLink {
   };
   struct Direction {
     std::deque<Chunk> chunks;
+    Nanoseconds free_at{};
     std::unique_ptr<Timer> timer;
   };
 

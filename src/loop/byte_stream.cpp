@@ -107,7 +107,8 @@ bool ByteStream::read() {
 void ByteStream::flush() {
   flush_due_ = false;
   if (!watch_) return;
-  const bool was_blocked = std::exchange(blocked_, false);
+  const bool had_any = !blocks_.empty();
+  blocked_ = false;
   while (!blocks_.empty() && !blocked_) {
     std::array<iovec, kBlocksPerCall> vectors{};
     std::size_t used = 0;
@@ -133,7 +134,7 @@ void ByteStream::flush() {
   if (queued_ > limit_) return end("the other end does not take what it is sent");
   if (finishing_ && blocks_.empty()) return end("it was closed here");
   update_events();
-  if (was_blocked && blocks_.empty() && events_.drained) events_.drained();
+  if (had_any && blocks_.empty() && events_.drained) events_.drained();
 }
 
 void ByteStream::end(std::string why) {

@@ -24,7 +24,7 @@ class ByteStream {
     /// The connection has ended, for a reason in words; nothing is called after it. A limit that was passed ends it,
     /// too.
     std::function<void(std::string why)> closed;
-    /// The other end, which had stopped taking, has taken all that was queued. May be empty.
+    /// The other end has taken all that was queued. May be empty.
     std::function<void()> drained;
   };
 

@@ -60,6 +60,7 @@ TEST_F(ByteStreamTest, CarriesBytesBothWays) {
   EXPECT_EQ(received, "hello");
   EXPECT_EQ(heard(), "good day");
   EXPECT_EQ(stream->queued(), 0u);
+  EXPECT_EQ(drained, 1u) << "also where the other end never stopped taking";
 }
 
 TEST_F(ByteStreamTest, WhatTheOtherEndDoesNotTakeWaits) {

@@ -4,6 +4,7 @@
 #include <array>
 
 #include "remote/usbredir/imported_device.hpp"
+#include "usb/without_streams.hpp"
 
 namespace periplex::remote::usbredir {
 namespace {
@@ -38,12 +39,23 @@ bool ImportedDevice::on(MessageId id, ControlData&& message) {
   usb::Transfer* const transfer = requests_.find(id);
   if (transfer == nullptr) return true;
   if (!transfer->setup) return false;
-  if (transfer->direction() == Direction::in) return finish_control(id, Awaited::data, message.result, message.data);
   const auto awaited = awaited_.find(id);
+  if (awaited != awaited_.end() && awaited->second == Awaited::whole_configuration) {
+    return show_configuration(id, message, transfer->data.size());
+  }
+  if (transfer->direction() == Direction::in) return finish_control(id, Awaited::data, message.result, message.data);
   if (awaited == awaited_.end() || awaited->second != Awaited::data) return false;
   awaited_.erase(awaited);
   requests_.finish(id, taken(*transfer, message.result, message.setup.length));
   return true;
+}
+
+bool ImportedDevice::show_configuration(MessageId id, const ControlData& message, std::size_t room) {
+  const auto parsed = usb::parse_configuration(message.data);
+  if (parsed && usb::needs_streams(*parsed)) misses_streams_();
+  const Bytes shown = usb::without_streams(message.data);
+  return finish_control(id, Awaited::whole_configuration, message.result,
+                        ByteView(shown).first(std::min(shown.size(), room)));
 }
 
 bool ImportedDevice::on(MessageId id, const ConfigurationStatus& message) {

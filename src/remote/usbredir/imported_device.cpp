@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "remote/usbredir/frame_guard.hpp"
+#include "usb/descriptors.hpp"
 
 namespace periplex::remote::usbredir {
 namespace {
@@ -29,19 +30,32 @@ bool concerns_link(const usb::SetupPacket& setup) {
 
 }  // namespace
 
-ImportedDevice::ImportedDevice(usb::Speed speed, const EndpointInfo& endpoints, Wire& wire, Scheduler& scheduler)
+ImportedDevice::ImportedDevice(usb::Speed speed, const EndpointInfo& endpoints, Wire& wire, Scheduler& scheduler,
+                               std::function<void()> misses_streams)
     : speed_(speed),
       endpoints_(endpoints),
       wire_(wire),
       scheduler_(scheduler),
-      completions_(scheduler),
-      requests_(completions_),
-      streams_(wire, completions_, [this](TransferPtr transfer) { submit_bulk(std::move(transfer)); }) {}
+      misses_streams_(std::move(misses_streams)),
+      completions_(std::in_place, scheduler),
+      requests_(*completions_),
+      streams_(wire, *completions_, [this](TransferPtr transfer) { submit_bulk(std::move(transfer)); }) {}
 
 ImportedDevice::~ImportedDevice() {
+  leave();
+}
+
+void ImportedDevice::leave() {
+  if (std::exchange(left_, true)) return;
   requests_.finish_all(Status::disconnected);
+  awaited_.clear();
   streams_.forget(Status::disconnected);
   for (auto& [endpoint, pipe] : interrupts_) pipe.forget(Status::disconnected);
+  closed_ = counters();
+  interrupts_.clear();
+  captures_.clear();
+  playbacks_.clear();
+  completions_.emplace(scheduler_);  // the old one completes what it still has; owners find a device that has left
 }
 
 std::optional<TransferType> ImportedDevice::endpoint_type(EndpointAddress endpoint) const {
@@ -52,6 +66,11 @@ std::optional<TransferType> ImportedDevice::endpoint_type(EndpointAddress endpoi
 }
 
 void ImportedDevice::submit(TransferPtr transfer) {
+  if (left_) {
+    return scheduler_.defer([transfer = std::move(transfer)]() mutable {
+      usb::Transfer::complete(std::move(transfer), {Status::disconnected, 0});
+    });
+  }
   if (transfer->setup) return submit_control(std::move(transfer));
   submit_data(std::move(transfer));
 }
@@ -71,7 +90,7 @@ void ImportedDevice::submit_data(TransferPtr transfer) {
       if (guest_bound) {
         auto found = captures_.find(endpoint);
         if (found == captures_.end()) {
-          found = captures_.try_emplace(endpoint, wire_, completions_, scheduler_, endpoint, plan(endpoint)).first;
+          found = captures_.try_emplace(endpoint, wire_, *completions_, scheduler_, endpoint, plan(endpoint)).first;
         }
         return found->second.submit(std::move(transfer));
       }
@@ -84,7 +103,7 @@ void ImportedDevice::submit_data(TransferPtr transfer) {
 
 template <typename Pipe, typename... Arguments>
 Pipe& ImportedDevice::pipe(std::map<EndpointAddress, Pipe>& pipes, EndpointAddress endpoint, Arguments&&... arguments) {
-  return pipes.try_emplace(endpoint, wire_, completions_, endpoint, std::forward<Arguments>(arguments)...)
+  return pipes.try_emplace(endpoint, wire_, *completions_, endpoint, std::forward<Arguments>(arguments)...)
       .first->second;
 }
 
@@ -120,10 +139,14 @@ void ImportedDevice::submit_control(TransferPtr transfer) {
   const usb::SetupPacket setup = *transfer->setup;
   if (concerns_link(setup)) {
     const auto size = static_cast<std::uint32_t>(transfer->data.size());
-    return completions_.push(std::move(transfer), {Status::ok, size});
+    return completions_->push(std::move(transfer), {Status::ok, size});
   }
   if (setup.is(StandardRequest::set_configuration, kToDevice)) return set_configuration(std::move(transfer));
   if (setup.is(StandardRequest::set_interface, kToInterface)) return set_interface(std::move(transfer));
+  if (setup.is(StandardRequest::get_descriptor, kFromDevice) &&
+      setup.value >> 8 == static_cast<std::uint8_t>(usb::DescriptorType::configuration)) {
+    return submit_configuration(std::move(transfer));
+  }
   if (setup.is(StandardRequest::get_configuration, kFromDevice)) {
     return request(std::move(transfer), GetConfiguration{}, Awaited::configuration);
   }
@@ -136,6 +159,14 @@ void ImportedDevice::submit_control(TransferPtr transfer) {
     message.setup.length = static_cast<std::uint16_t>(message.data.size());
   }
   request(std::move(transfer), message);
+}
+
+/// Only a whole configuration can be freed of its streams: its length changes.
+void ImportedDevice::submit_configuration(TransferPtr transfer) {
+  const bool whole = misses_streams_ != nullptr && usb::is_usb3(speed_);
+  ControlData message{.setup = *transfer->setup};
+  message.setup.length = whole ? kMaxConfiguration : std::min(message.setup.length, kMaxConfiguration);
+  request(std::move(transfer), message, whole ? Awaited::whole_configuration : Awaited::data);
 }
 
 /// "Any pending data packets will get dropped, and any active iso streams / allocated bulk streams will get stopped /
@@ -184,6 +215,7 @@ void ImportedDevice::close_pipes(std::optional<std::uint8_t> interface) {
 }
 
 void ImportedDevice::cancel(usb::TransferId id) {
+  if (left_) return;  // all has been completed
   if (streams_.cancel(id)) return;
   for (auto& [endpoint, each] : interrupts_) {
     if (each.cancel(id)) return;
@@ -191,12 +223,14 @@ void ImportedDevice::cancel(usb::TransferId id) {
   const auto request = requests_.cancel(id);
   if (!request) return;
   const auto control = awaited_.find(*request);
-  const bool cancellable = control == awaited_.end() || control->second == Awaited::data;
+  const bool cancellable =
+      control == awaited_.end() || control->second == Awaited::data || control->second == Awaited::whole_configuration;
   if (control != awaited_.end()) awaited_.erase(control);
   if (cancellable) wire_.send(*request, CancelData{});
 }
 
 void ImportedDevice::reset() {
+  if (left_) return;
   (void)wire_.request(Reset{});
   requests_.finish_all(Status::cancelled);
   awaited_.clear();

@@ -109,6 +109,43 @@ TEST_F(ImportedDeviceTest, AnEndpointThatIsNotThereIsAnError) {
   EXPECT_EQ(ended(log.in(EndpointAddress(0x87), 8))->status, Status::error);
 }
 
+TEST_F(ImportedDeviceTest, NoConfigurationIsAskedForThatOneControlTransferDoesNotCarry) {
+  (void)log.control({.request_type = 0x80, .request = 6, .value = 0x200, .length = 0xffff});
+  EXPECT_EQ(wire.back<ControlData>().setup.length, ImportedDevice::kMaxConfiguration);
+  (void)log.control({.request_type = 0x80, .request = 6, .value = 0x200, .length = 9});
+  EXPECT_EQ(wire.back<ControlData>().setup.length, 9u);
+}
+
+TEST_F(ImportedDeviceTest, AFarEndWithoutStreamsHidesTheSettingsThatUseThem) {
+  unsigned missed = 0;
+  ImportedDevice super(usb::Speed::super, endpoints(), wire, time, [&] { ++missed; });
+  usb::testing::TransferLog shown(super);
+  const usb::TransferId id = shown.control({.request_type = 0x80, .request = 6, .value = 0x200, .length = 9});
+  EXPECT_EQ(wire.back<ControlData>().setup.length, ImportedDevice::kMaxConfiguration);
+  // One interface, whose only setting has a bulk endpoint with 2^4 streams.
+  ByteWriter out;
+  out.u8(9).u8(2).le16(31).u8(1).u8(1).u8(0).u8(0x80).u8(0);
+  out.u8(9).u8(4).u8(0).u8(0).u8(1).u8(8).u8(6).u8(0x62).u8(0);
+  out.u8(7).u8(5).u8(0x81).u8(2).le16(1024).u8(0);
+  out.u8(6).u8(48).u8(15).u8(4).le16(0);
+  EXPECT_TRUE(super.on(wire.last, ControlData{.data = out.take()}));
+  time.run_until_idle();
+  EXPECT_EQ(hex(shown.find(id)->data), "09021f000101008000");
+  EXPECT_EQ(missed, 1u) << "there is nothing else that the device has";
+}
+
+TEST_F(ImportedDeviceTest, OneThatHasLeftCompletesAllAndTakesNothing) {
+  const usb::TransferId before = log.in(kBulkIn, 4);
+  device->leave();
+  EXPECT_EQ(log.find(before)->status, Status::disconnected) << "at once";
+  const std::size_t sent = wire.sent.size();
+  const usb::TransferId after = log.in(kBulkIn, 4);
+  device->cancel(after);
+  device->reset();
+  EXPECT_EQ(ended(after)->status, Status::disconnected);
+  EXPECT_EQ(wire.sent.size(), sent);
+}
+
 TEST_F(ImportedDeviceTest, WhatItHoldsEndsWithIt) {
   (void)log.in(kBulkIn, 4);
   (void)log.control(kGetStatus);

@@ -5,6 +5,8 @@
 #include <concepts>
 #include <utility>
 
+#include "base/log.hpp"
+
 namespace periplex::remote::usbredir {
 namespace {
 
@@ -111,8 +113,17 @@ void Importer::on(MessageId, const InterfaceInfo&) {}  // the guest reads descri
 void Importer::on(MessageId, const DeviceConnect& message) {
   if (device_) return fail("the other side connects a second device");
   Wire& wire = *this;
-  device_ = std::make_unique<ImportedDevice>(speed_of(message.speed, endpoints_), endpoints_, wire, scheduler_);
+  std::function<void()> misses_streams;
+  if (!parser_->common().bulk_streams) misses_streams = [this] { tell_of_streams(); };
+  device_ = std::make_unique<ImportedDevice>(speed_of(message.speed, endpoints_), endpoints_, wire, scheduler_,
+                                             std::move(misses_streams));
   host_.device_arrived(*device_);
+}
+
+void Importer::tell_of_streams() {
+  if (std::exchange(told_of_streams_, true)) return;
+  log::warning("remote",
+               "a device needs streams, which its usbredir server cannot carry: a guest's driver will refuse it");
 }
 
 void Importer::on(MessageId, const DeviceDisconnect&) {
@@ -137,7 +148,10 @@ void Importer::pass(MessageId id, Answer&& message) {
 void Importer::remove_device() {
   if (!device_) return;
   host_.device_left(*device_);
-  device_.reset();
+  device_->leave();
+  // What the host had in front of a device may go a turn later than the device that it stood before.
+  if (left_) scheduler_.defer([old = std::move(left_)] {});
+  left_ = std::move(device_);
 }
 
 void Importer::fail(std::string why) {

@@ -44,6 +44,7 @@ class Importer final : public Session, private Parser::Handler, private Wire {
   template <typename Answer>
   void pass(MessageId id, Answer&& message);
 
+  void tell_of_streams();
   void remove_device();
   /// Ends the session as soon as the parser is done with what it does.
   void fail(std::string why);
@@ -57,7 +58,9 @@ class Importer final : public Session, private Parser::Handler, private Wire {
   std::string peer_;
   // Those of libusbredirhost's own messages are small numbers: ours must not look like them.
   MessageId last_request_ = MessageId{1} << 32;
+  bool told_of_streams_ = false;
   EndpointInfo endpoints_;
+  std::unique_ptr<ImportedDevice> left_;  // the one before; its host may still refer to it
   std::unique_ptr<ImportedDevice> device_;
 };
 

@@ -13,6 +13,7 @@
 #include "control/arguments.hpp"
 #include "host/terminal.hpp"
 #include "remote/usbip/operation.hpp"
+#include "remote/usbredir/messages.hpp"
 
 namespace periplex::apps {
 namespace {
@@ -44,11 +45,11 @@ std::expected<UniqueFd, OpenError> open_recording(const std::string& path) {
   return std::unexpected(open_error(path, errno, "name a WAV file, or a FIFO with bare PCM"));
 }
 
-/// To a USB/IP server.
-std::expected<UniqueFd, OpenError> open_usbip(const machine::Usbip& usbip) {
-  const auto endpoint = parse_endpoint(usbip.host, remote::usbip::kDefaultPort);
+/// To the server of a remote peripheral.
+std::expected<UniqueFd, OpenError> open_connection(const std::string& host, std::uint16_t default_port) {
+  const auto endpoint = parse_endpoint(host, default_port);
   if (!endpoint) {
-    return std::unexpected(OpenError{fmt::format("{} is no HOST or HOST:PORT", usbip.host),
+    return std::unexpected(OpenError{fmt::format("{} is no HOST or HOST:PORT", host),
                                      "write a name, an IPv4 address, or an IPv6 address in brackets"});
   }
   return connect_tcp(*endpoint);
@@ -57,8 +58,10 @@ std::expected<UniqueFd, OpenError> open_usbip(const machine::Usbip& usbip) {
 }  // namespace
 
 std::optional<std::string> open_warning(const machine::Description& description) {
-  if (description.usbip() == nullptr) return std::nullopt;
-  return "USB/IP is neither encrypted nor authenticated: whoever is on the way reads and changes everything, keys too";
+  if (!description.is_remote()) return std::nullopt;
+  return fmt::format(
+      "{} is neither encrypted nor authenticated: whoever is on the way reads and changes everything, keys too",
+      description.usbip() != nullptr ? "USB/IP" : "usbredir");
 }
 
 std::expected<machine::Files, OpenError> open_files(machine::Description& description) {
@@ -86,7 +89,9 @@ std::expected<machine::Files, OpenError> open_files(machine::Description& descri
     make_absolute(sound->playback);
     make_absolute(sound->capture);
   } else if (const machine::Usbip* usbip = description.usbip()) {
-    add(open_usbip(*usbip));
+    add(open_connection(usbip->host, remote::usbip::kDefaultPort));
+  } else if (const machine::Usbredir* usbredir = description.usbredir()) {
+    add(open_connection(usbredir->host, remote::usbredir::kDefaultPort));
   }
   if (failed) return std::unexpected(std::move(*failed));
   return files;

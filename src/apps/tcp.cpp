@@ -69,7 +69,10 @@ std::expected<UniqueFd, int> connect_to(const addrinfo& address) {
 
 std::string connect_advice(const Endpoint& endpoint, int error) {
   if (error == ECONNREFUSED) {
-    return fmt::format("nobody listens on port {} there: start the server (for USB/IP: `usbipd -D`)", endpoint.port);
+    return fmt::format(
+        "nobody listens on port {} there: start the server (for USB/IP `usbipd -D`, for usbredir `usbredirect --device "
+        "BUS-DEV --as ADDRESS:PORT`)",
+        endpoint.port);
   }
   return "see whether that computer is on and reachable, and whether a firewall is in between";
 }

@@ -25,6 +25,7 @@ void add_remote(json::object& object, const machine::Description& description, c
     object["busid"] = usbip->bus_id;
   }
   if (const machine::Seat* seat = description.seat()) object["peripheral"] = seat->peripheral;
+  if (const machine::Usbredir* usbredir = description.usbredir()) object["host"] = usbredir->host;
   object["state"] = machine::name(remote.state);
   if (!remote.why.empty()) object["why"] = remote.why;
 }

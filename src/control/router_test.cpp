@@ -113,6 +113,16 @@ TEST_F(RouterTest, TellsHowItStandsWithWhatIsSomewhereElse) {
               HasSubstr("the connection to a remote peripheral"));
 }
 
+TEST_F(RouterTest, NamesWhereAUsbredirDeviceIs) {
+  fake.plugged.push_back({.description = machine::parse_specification("usbredir,id=u,host=h:4000").value(),
+                          .leds = {},
+                          .terminal = {},
+                          .remote = machine::RemoteView{machine::RemoteState::connecting, {}}});
+  EXPECT_EQ(ask("GET", "/v1/peripherals/u").body,
+            R"({"id":"u","kind":"usbredir","speed":null,"controller":"","port":0,"configured":false,)"
+            R"("host":"h:4000","state":"connecting"})");
+}
+
 TEST_F(RouterTest, EveryFileThatAPeripheralStandsOnHasToCome) {
   EXPECT_THAT(ask("POST", "/v1/peripherals", R"({"kind":"serial"})").body, HasSubstr("a serial port's terminal"));
   EXPECT_EQ(ask("POST", "/v1/peripherals", R"({"kind":"serial"})", true).status, 201u);

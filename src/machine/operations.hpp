@@ -49,7 +49,7 @@ struct TerminalView {
 
 /// How it stands with a peripheral that is somewhere else.
 enum class RemoteState : std::uint8_t {
-  connecting,  ///< its far end has not answered yet
+  connecting,  ///< its far end has not answered yet, or has no device just now
   plugged,
   held,  ///< plugged in, but the far end cannot be reached: its transfers wait
   gone,  ///< for good; it is in no port

@@ -18,7 +18,8 @@ constexpr std::string_view kUas = "uas";
 constexpr std::size_t kMaxSeatPeripheral = 64 + 1 + 64;
 constexpr std::uint64_t kLastSector = (std::uint64_t{1} << 48) - 1;
 // In the order of Description::options.
-constexpr std::array kNames = {"storage", "keyboard", "tablet", "mouse", "serial", "sound", "usbip", "seat"};
+constexpr std::array kNames = {"storage", "keyboard", "tablet", "mouse", "serial",
+                               "sound", "usbip", "seat", "usbredir"};
 
 std::unexpected<SpecificationError> wrong(std::string text, std::string advice) {
   return std::unexpected(SpecificationError{std::move(text), std::move(advice)});
@@ -188,6 +189,15 @@ Applied apply_seat(Seat& seat, const Setting& setting) {
   return {};
 }
 
+Applied apply_usbredir(Usbredir& usbredir, const Setting& setting) {
+  if (setting.key != "host") {
+    return wrong(fmt::format("usbredir has no setting \"{}\"", setting.key),
+                 "its settings are host, id, controller and speed");
+  }
+  usbredir.host = setting.value;
+  return {};
+}
+
 /// Settings that only one kind has.
 Applied apply_own(Description& description, const Setting& setting) {
   if (auto* storage = std::get_if<Storage>(&description.options)) return apply_storage(*storage, setting);
@@ -195,6 +205,7 @@ Applied apply_own(Description& description, const Setting& setting) {
   if (auto* sound = std::get_if<Sound>(&description.options)) return apply_sound(*sound, setting);
   if (auto* usbip = std::get_if<Usbip>(&description.options)) return apply_usbip(*usbip, setting);
   if (auto* seat = std::get_if<Seat>(&description.options)) return apply_seat(*seat, setting);
+  if (auto* usbredir = std::get_if<Usbredir>(&description.options)) return apply_usbredir(*usbredir, setting);
   return wrong(fmt::format("{} has no setting \"{}\"", description.kind(), setting.key),
                "its settings are id, controller and speed");
 }
@@ -207,6 +218,10 @@ Applied check(const Description& description) {
   }
   if (const Seat* seat = description.seat(); seat != nullptr && seat->peripheral.empty()) {
     return wrong("a peripheral at a seat needs a name", "write seat,peripheral=SEAT/ID");
+  }
+  if (const Usbredir* usbredir = description.usbredir(); usbredir != nullptr && usbredir->host.empty()) {
+    return wrong("a usbredir device needs a host",
+                 "write usbredir,host=HOST:PORT, where `usbredirect --device BUS-DEV --as ADDRESS:PORT` runs");
   }
   const Sound* const sound = description.sound();
   if (sound == nullptr) return {};
@@ -237,6 +252,8 @@ std::optional<Description> with_defaults(std::string_view kind) {
     description.options = Usbip{};
   } else if (kind == "seat") {
     description.options = Seat{};
+  } else if (kind == "usbredir") {
+    description.options = Usbredir{};
   } else {
     return std::nullopt;
   }
@@ -263,7 +280,7 @@ std::expected<Description, SpecificationError> describe(std::string_view kind, s
   auto description = with_defaults(kind);
   if (!description) {
     return wrong(fmt::format("there is no peripheral of kind \"{}\"", kind),
-                 "use storage, keyboard, tablet, mouse, serial, sound, usbip or seat, for example: "
+                 "use storage, keyboard, tablet, mouse, serial, sound, usbip, usbredir or seat, for example: "
                  "storage,id=disk,image=disk.img");
   }
   for (auto setting = settings.begin(); setting != settings.end(); ++setting) {
@@ -325,6 +342,7 @@ std::vector<Setting> settings(const Description& description) {
     if (usbip->reports_ahead > 0) list.push_back({"ahead", fmt::format("{}", usbip->reports_ahead)});
   }
   if (const Seat* seat = description.seat()) list.push_back({"peripheral", seat->peripheral});
+  if (const Usbredir* usbredir = description.usbredir()) list.push_back({"host", usbredir->host});
   return list;
 }
 

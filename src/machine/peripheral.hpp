@@ -77,22 +77,29 @@ struct Seat {
   std::string peripheral;  ///< SEAT/ID
   friend bool operator==(const Seat&, const Seat&) = default;
 };
+/// A device at a usbredir server. The connection to that comes with the description as a stream socket; `host` only
+/// names it.
+struct Usbredir {
+  std::string host;  ///< HOST[:PORT]
+  friend bool operator==(const Usbredir&, const Usbredir&) = default;
+};
 
 /// What to plug in. What is empty the machine chooses.
 struct Description {
   std::string id;
   std::string controller;           ///< name of the controller whose port it goes to
   std::optional<usb::Speed> speed;  ///< empty: the fastest that a controller runs, up to `natural_speed`
-  std::variant<Storage, Keyboard, Tablet, Mouse, Serial, Sound, Usbip, Seat> options;
+  std::variant<Storage, Keyboard, Tablet, Mouse, Serial, Sound, Usbip, Seat, Usbredir> options;
 
   [[nodiscard]] const Storage* storage() const { return std::get_if<Storage>(&options); }
   [[nodiscard]] const Serial* serial() const { return std::get_if<Serial>(&options); }
   [[nodiscard]] const Sound* sound() const { return std::get_if<Sound>(&options); }
   [[nodiscard]] const Usbip* usbip() const { return std::get_if<Usbip>(&options); }
   [[nodiscard]] const Seat* seat() const { return std::get_if<Seat>(&options); }
+  [[nodiscard]] const Usbredir* usbredir() const { return std::get_if<Usbredir>(&options); }
   /// Whether it is somewhere else: a session on a stream socket stands for it. That comes with the description, or
   /// later (seat).
-  [[nodiscard]] bool is_remote() const { return usbip() != nullptr || seat() != nullptr; }
+  [[nodiscard]] bool is_remote() const { return usbip() != nullptr || seat() != nullptr || usbredir() != nullptr; }
   /// The word a specification begins with.
   [[nodiscard]] std::string_view kind() const;
   friend bool operator==(const Description&, const Description&) = default;
@@ -112,10 +119,11 @@ struct Description {
 ///     serial[,link=PATH]
 ///     sound[,playback=FILE][,capture=FILE]
 ///     usbip,host=HOST[:PORT],busid=BUSID[,ahead=N]
+///     usbredir,host=HOST[:PORT]
 ///     seat,peripheral=SEAT/ID
 ///
-/// Every kind also takes id=ID, controller=NAME and speed=super|high|full (sound: not super; usbip and seat: no faster
-/// than that).
+/// Every kind also takes id=ID, controller=NAME and speed=super|high|full (sound: not super; usbip, usbredir and seat: no
+/// faster than that).
 [[nodiscard]] std::expected<Description, SpecificationError> parse_specification(std::string_view text);
 
 /// How many open files have to come with it; a removable disk may also come with its medium.

@@ -137,5 +137,18 @@ TEST(UsbipSpecification, NamesAHostAndABusId) {
   }
 }
 
+TEST(UsbredirSpecification, NamesAHost) {
+  const auto description = parse_specification("usbredir,id=u,host=[fd00::1]:4001,controller=x,speed=high");
+  ASSERT_TRUE(description) << description.error().text;
+  EXPECT_EQ(description->usbredir()->host, "[fd00::1]:4001");
+  EXPECT_TRUE(description->is_remote());
+  EXPECT_EQ(needed_files(*description), 1u);
+  EXPECT_EQ(natural_speed(*description), usb::Speed::super);
+  EXPECT_EQ(describe("usbredir", settings(*description)), *description);
+  for (const char* wrong : {"usbredir", "usbredir,host=", "usbredir,host=h,busid=1-1"}) {
+    EXPECT_FALSE(parse_specification(wrong)) << wrong;
+  }
+}
+
 }  // namespace
 }  // namespace periplex::machine

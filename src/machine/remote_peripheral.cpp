@@ -114,7 +114,9 @@ void RemotePeripheral::device_arrived(usb::Device& device) {
   controller_ = std::move(place->controller);
   port_ = place->port;
   state_ = RemoteState::plugged;
-  log::info("machine", fmt::format("{} is in port {} of {}", id(), port_.value, controller_));
+  if (arrivals_.allow(services_.loop.now())) {
+    log::info("machine", fmt::format("{} is in port {} of {}", id(), port_.value, controller_));
+  }
 }
 
 void RemotePeripheral::device_left(usb::Device&) {

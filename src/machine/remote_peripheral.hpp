@@ -5,6 +5,7 @@
 #include <memory>
 #include <string>
 
+#include "base/log.hpp"
 #include "loop/byte_stream.hpp"
 #include "machine/controllers.hpp"
 #include "machine/operations.hpp"
@@ -75,6 +76,7 @@ class RemotePeripheral final : private remote::SessionHost {
   std::string controller_;
   usb::PortNumber port_;
   bool leaving_ = false;
+  log::RateLimit arrivals_;
   std::unique_ptr<ByteStream> stream_;  // null while there is no connection
   std::unique_ptr<remote::Session> session_;
   std::unique_ptr<usb::ObservedDevice> front_;  // of the session's device: destroyed before it

@@ -11,6 +11,8 @@
 #include "loop/unix_listener.hpp"
 #include "machine/machine.hpp"
 #include "remote/usbip/operation.hpp"
+#include "remote/usbredir/exporter.hpp"
+#include "usb/device/hid_keyboard.hpp"
 
 namespace periplex::machine {
 namespace {
@@ -47,7 +49,7 @@ class RemotePeripheralTest : public ::testing::Test {
     return machine->attach(parse_specification(specification).value(), std::move(files));
   }
   void turn() {
-    for (int i = 0; i < 10; ++i) loop.run_once(0ns);
+    for (int i = 0; i < 50; ++i) loop.run_once(0ns);
   }
   void say(ByteView bytes) {
     EXPECT_EQ(::write(server.get(), bytes.data(), bytes.size()), std::ssize(bytes));
@@ -138,6 +140,54 @@ TEST_F(RemotePeripheralTest, SaysThatThereIsNoPort) {
   ASSERT_EQ(machine->peripherals().size(), 2u);
   EXPECT_EQ(machine->peripherals()[1].remote->state, RemoteState::gone);
   EXPECT_THAT(machine->peripherals()[1].remote->why, HasSubstr("all ports"));
+}
+
+/// The other end of a usbredir connection.
+class Redirector final : private remote::usbredir::ExporterHost {
+ public:
+  Redirector(EventLoop& loop, UniqueFd socket)
+      : loop_(loop),
+        stream_(loop, std::move(socket),
+                {[this](ByteView bytes) { exporter.receive(bytes); },
+                 [this](const std::string&) { exporter.disconnected(); },
+                 {}}),
+        exporter(static_cast<remote::usbredir::ExporterHost&>(*this), loop) {
+    exporter.connected();
+  }
+  void offer_keyboard(usb::Speed speed) {
+    exporter.offer(std::make_unique<usb::device::HidKeyboard>("redirected", speed, loop_));
+  }
+
+ private:
+  void send(Bytes bytes) override { stream_.send(std::move(bytes)); }
+  [[nodiscard]] std::size_t backlog() const override { return stream_.queued(); }
+  void session_failed(std::string why) override { FAIL() << why; }
+
+  EventLoop& loop_;
+  ByteStream stream_;
+
+ public:
+  remote::usbredir::Exporter exporter;
+};
+
+TEST_F(RemotePeripheralTest, AUsbredirDeviceGoesAndAnotherComesOnTheSameConnection) {
+  start({"uhci", Uhci{}});
+  ASSERT_TRUE(attach("usbredir,id=u,host=h"));
+  std::optional<Redirector> far(std::in_place, loop, std::move(server));
+  for (const usb::Speed speed : {usb::Speed::high, usb::Speed::low, usb::Speed::high}) {
+    EXPECT_EQ(view().remote->state, RemoteState::connecting);
+    EXPECT_EQ(view().port, 0u);
+    far->offer_keyboard(speed);
+    turn();
+    EXPECT_EQ(view().remote->state, RemoteState::plugged);
+    EXPECT_EQ(view().description.speed, std::min(speed, usb::Speed::full));
+    far->exporter.withdraw();
+    turn();
+  }
+  far.reset();
+  turn();
+  EXPECT_EQ(view().remote->state, RemoteState::gone);
+  EXPECT_THAT(view().remote->why, HasSubstr("lost"));
 }
 
 TEST_F(RemotePeripheralTest, TakesOnlyAConnection) {

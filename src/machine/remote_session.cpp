@@ -6,6 +6,7 @@
 #include "attachment/remote_peripheral.hpp"
 #include "base/check.hpp"
 #include "remote/usbip/importer.hpp"
+#include "remote/usbredir/importer.hpp"
 
 namespace periplex::machine {
 namespace {
@@ -30,6 +31,7 @@ std::unique_ptr<remote::Session> make_remote_session(const Description& descript
     return std::make_unique<attachment::RemotePeripheral>(host, scheduler, random_instance,
                                                           attachment::PeripheralOptions{.unique_id = id});
   }
+  if (description.usbredir() != nullptr) return std::make_unique<remote::usbredir::Importer>(host, scheduler);
   PERIPLEX_CHECK(description.is_remote());
   return nullptr;
 }

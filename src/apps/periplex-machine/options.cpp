@@ -38,12 +38,15 @@ PERIPHERALS (--attach)
   usbip,host=HOST[:PORT],busid=BUSID[,id=ID][,ahead=N]
       A device at a USB/IP server, which is connected to before anything is served. USB/IP is neither encrypted nor
       authenticated.
+  usbredir,host=HOST[:PORT][,id=ID]
+      A device at a usbredir server, as `usbredirect --device BUS-DEV --as ADDRESS:PORT` is; the port is 4000 unless it
+      is given. Connected to before anything is served, neither encrypted nor authenticated.
   seat,peripheral=SEAT/ID[,id=ID]
       A peripheral at a seat; periplex-gate brings its streams (--streams). While the seat cannot be reached it stays in
       its port, held, for up to 20 s.
   All take controller=NAME (default: the first that runs its speed and has a free port) and speed=super|high|full
   (default: full; for disks the fastest there is, for serial ports high if there is; sound: not super;
-  usbip and seat: the device's own, or as fast as there is a controller for).
+  usbip, usbredir and seat: the device's own, or as fast as there is a controller for).
   A comma inside a value is written twice. More can be plugged in and pulled at any time: periplex(1).
 
 CONFIGURATION FILE (--config)

@@ -89,6 +89,10 @@ TEST(Tables, TellHowItStandsWithWhatIsSomewhereElse) {
   const std::string far = R"({"id":"u","kind":"usbip","speed":null,"controller":"","port":0,"configured":false,)"
                           R"("host":"h","busid":"1-1","state":"gone","why":"lost"})";
   EXPECT_THAT(peripherals_table(R"({"devices":[)" + far + "]}"), ::testing::HasSubstr("1-1 at h: gone (lost)"));
+  const std::string redirected = R"({"id":"u","kind":"usbredir","speed":"high","controller":"x","port":1,)"
+                                 R"("configured":true,"host":"h:4000","state":"plugged"})";
+  EXPECT_THAT(peripherals_table(R"({"devices":[)" + redirected + "]}"),
+              ::testing::HasSubstr("in use  h:4000: plugged"));
   EXPECT_THAT(peripheral_line(R"({"id":"u","state":"connecting"})"), ::testing::HasSubstr("u is connecting"));
 }
 

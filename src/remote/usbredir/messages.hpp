@@ -17,6 +17,9 @@
 /// the document, shortened.
 namespace periplex::remote::usbredir {
 
+/// The protocol has no port of its own; this is that of usbredirserver, and of the documents' examples.
+inline constexpr std::uint16_t kDefaultPort = 4000;
+
 /// Answers belong to requests by this number, which the usb-guest chooses.
 using MessageId = std::uint64_t;
 

@@ -144,12 +144,12 @@ class Programs(unittest.TestCase):
         self.client("detach", "disk")
         self.client("attach", f"storage,image={self.image}")
 
-    def serve(self, *specifications):
-        """Starts `periplex serve usbip`; the port where it listens."""
+    def serve(self, *specifications, protocol="usbip"):
+        """Starts `periplex serve`; the port where it listens."""
         with socket.create_server(("127.0.0.1", 0)) as probe:
             port = probe.getsockname()[1]
         words = [word for specification in specifications for word in ("--attach", specification)]
-        self.server = subprocess.Popen([BIN / "periplex", "--json", "serve", "usbip", "--listen", f"127.0.0.1:{port}", *words],
+        self.server = subprocess.Popen([BIN / "periplex", "--json", "serve", protocol, "--listen", f"127.0.0.1:{port}", *words],
                                        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
         self.addCleanup(self.server.communicate)
         self.addCleanup(self.server.terminate)
@@ -189,11 +189,34 @@ class Programs(unittest.TestCase):
         self.assertEqual(self.devices(), [])
         self.assertEqual(self.end(), 0)
 
+    def test_a_device_that_is_served_over_usbredir_is_attached_again_and_again(self):
+        port = self.serve(f"storage,id=stick,image={self.image},speed=high", protocol="usbredir")
+        where = f"usbredir,id=far,host=127.0.0.1:{port}"
+        self.start("--attach", where)
+        device = self.wait_state("plugged")
+        self.assertEqual((device["kind"], device["controller"], device["speed"], device["host"]),
+                         ("usbredir", "xhci", "high", f"127.0.0.1:{port}"))
+        self.assertIn(f"127.0.0.1:{port}: plugged", self.client("list"))
+        for _ in range(3):
+            self.client("detach", "far")
+            done = self.run_client("attach", where)
+            self.assertIn("neither encrypted nor authenticated", done.stderr)
+            self.assertIn("far is in port", done.stdout)
+        self.server.terminate()
+        self.server.wait(PATIENCE)
+        self.assertIn("lost", self.wait_state("gone")["why"])
+        self.client("detach", "far")
+        self.assertIn("usbredirect --device", self.refused("attach", where))
+        self.assertEqual(self.end(), 0)
+
     def test_serving_says_what_is_wrong(self):
         self.assertIn("use storage", self.refused("serve", "usbip", "--attach", "printer"))
         self.assertIn("somewhere else already", self.refused("serve", "usbip", "--attach", "usbip,host=h,busid=1-1"))
         self.assertIn("no ADDRESS:PORT", self.refused("serve", "usbip", "--listen", "h:x", "--attach", "mouse"))
         self.assertIn("is required", self.refused("serve", "usbip", status=2))
+        self.assertIn("somewhere else already", self.refused("serve", "usbredir", "--attach", "usbredir,host=h"))
+        self.assertIn("no ADDRESS:PORT", self.refused("serve", "usbredir", "--listen", "h:x", "--attach", "mouse"))
+        self.assertIn("is required", self.refused("serve", "usbredir", status=2))
 
     def test_input_says_that_nobody_listens(self):
         self.start("--attach", "keyboard,id=kbd", "--attach", "tablet")

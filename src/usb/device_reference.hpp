@@ -1,16 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <memory>
 #include <utility>
 
 #include "usb/device.hpp"
 
 namespace periplex::usb {
 
-/// A device that belongs to somebody else, where one has to be owned. It must outlive this.
+/// A device that belongs to somebody else, where one has to be owned. It must outlive this, or be a part of `owner`,
+/// which this keeps.
 class DeviceReference final : public Device {
  public:
-  explicit DeviceReference(Device& device) : device_(device) {}
+  explicit DeviceReference(Device& device, std::shared_ptr<void> owner = {})
+      : owner_(std::move(owner)), device_(device) {}
 
   [[nodiscard]] Speed speed() const override { return device_.speed(); }
   [[nodiscard]] std::optional<TransferType> endpoint_type(EndpointAddress endpoint) const override {
@@ -25,6 +28,7 @@ class DeviceReference final : public Device {
   void set_wake_up(std::function<void()> wake_up) override { device_.set_wake_up(std::move(wake_up)); }
 
  private:
+  const std::shared_ptr<void> owner_;
   Device& device_;
 };
 

@@ -207,6 +207,10 @@ Result Commands::operator()(const command::ServeUsbip& serve) {
   return serve_usbip(serve, invocation_.json);
 }
 
+Result Commands::operator()(const command::ServeUsbredir& serve) {
+  return serve_usbredir(serve, invocation_.json);
+}
+
 Result Commands::operator()(const command::ShowUsbip& show) {
   return browse_usbip(show);
 }

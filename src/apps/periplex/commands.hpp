@@ -32,6 +32,7 @@ class Commands {
   [[nodiscard]] Result operator()(const command::Doctor& doctor);
   [[nodiscard]] Result operator()(const command::Completion& completion);
   [[nodiscard]] Result operator()(const command::ServeUsbip& serve);
+  [[nodiscard]] Result operator()(const command::ServeUsbredir& serve);
   [[nodiscard]] Result operator()(const command::ShowUsbip& show);
   [[nodiscard]] Result operator()(const command::Version&);
 

@@ -42,7 +42,7 @@ _periplex() {
             *,*)
               local begun=${current%,*}
               words="$begun,controller= $begun,id= $begun,speed=full $begun,speed=high $begun,speed=super" ;;
-            *) words="storage,image= keyboard tablet mouse serial sound,playback= storage,removable=true,image= storage,readonly=true,image= storage,transport=uas,image= usbip,host= seat,peripheral=" ;;
+            *) words="storage,image= keyboard tablet mouse serial sound,playback= storage,removable=true,image= storage,readonly=true,image= storage,transport=uas,image= usbip,host= usbredir,host= seat,peripheral=" ;;
           esac ;;
         detach/ | eject/ | insert/) words=$(_periplex_ids); [[ $command == eject ]] && words+=" --force" ;;
         insert/* | capture/start) COMPREPLY=($(compgen -f -- "$current")); return ;;
@@ -56,8 +56,9 @@ _periplex() {
         args/*) words="--memory" ;;
         stats/) words="--prometheus --json" ;;
         doctor/) words="--qemu --json" ;;
-        serve/ | browse/) words="usbip" ;;
-        serve/usbip) words="--listen --attach --json" ;;
+        serve/) words="usbip usbredir" ;;
+        browse/) words="usbip" ;;
+        serve/*) words="--listen --attach --json" ;;
         completion/) words="bash zsh fish" ;;
       esac ;;
   esac
@@ -91,7 +92,7 @@ _periplex() {
     command) _describe command commands ;;
     argument)
       case $line[1] in
-        attach) _values -s , kind 'storage,image=' keyboard tablet mouse serial 'sound,playback=' 'usbip,host=' busid= 'seat,peripheral=' controller= id= speed= || _files ;;
+        attach) _values -s , kind 'storage,image=' keyboard tablet mouse serial 'sound,playback=' 'usbip,host=' 'usbredir,host=' busid= 'seat,peripheral=' controller= id= speed= || _files ;;
         stats) _arguments '--prometheus[as Prometheus scrapes it]' ;;
         detach) _arguments '1:peripheral:_periplex_ids' ;;
         eject) _arguments '--force[even if the guest has locked it]' '1:disk:_periplex_ids' ;;
@@ -101,7 +102,7 @@ _periplex() {
         pointer) _arguments '--to[which pointer]:pointer:_periplex_ids' '1:action:(move by click scroll)' '2:value:(left middle right)' ;;
         capture) _arguments '1:action:(start stop)' '2:file:_files' ;;
         args) _arguments '--memory[RAM]:size:(1G 2G 4G)' '1:vmm:(qemu libvirt cloud-hypervisor)' ;;
-        serve) _arguments '--listen[address and port]:address:' '*--attach[a peripheral]:specification:' '1:protocol:(usbip)' ;;
+        serve) _arguments '--listen[address and port]:address:' '*--attach[a peripheral]:specification:' '1:protocol:(usbip usbredir)' ;;
         browse) _arguments '1:protocol:(usbip)' '2:host:_hosts' ;;
         doctor) _arguments '--qemu[the QEMU to look at]:program:_files' ;;
         completion) _arguments '1:shell:(bash zsh fish)' ;;
@@ -135,7 +136,7 @@ for line in "list	Show what is plugged in" "attach	Plug a peripheral in" "detach
     set -l pair (string split \t -- $line)
     complete -c periplex -n __fish_use_subcommand -a $pair[1] -d $pair[2]
 end
-complete -c periplex -n "__fish_seen_subcommand_from attach" -a "storage,image= keyboard tablet mouse serial sound,playback= usbip,host= seat,peripheral="
+complete -c periplex -n "__fish_seen_subcommand_from attach" -a "storage,image= keyboard tablet mouse serial sound,playback= usbip,host= usbredir,host= seat,peripheral="
 complete -c periplex -n "__fish_seen_subcommand_from attach" -a "keyboard,controller= tablet,controller= mouse,controller="
 complete -c periplex -n "__fish_seen_subcommand_from stats" -l prometheus -d "As Prometheus scrapes it"
 complete -c periplex -n "__fish_seen_subcommand_from detach eject insert" -a "(__periplex_ids)"
@@ -149,6 +150,7 @@ complete -c periplex -n "__fish_seen_subcommand_from capture" -a "start stop"
 complete -c periplex -n "__fish_seen_subcommand_from args" -a "qemu libvirt cloud-hypervisor"
 complete -c periplex -n "__fish_seen_subcommand_from args" -l memory -x -a "1G 2G 4G" -d RAM
 complete -c periplex -n "__fish_seen_subcommand_from serve browse" -a usbip
+complete -c periplex -n "__fish_seen_subcommand_from serve" -a usbredir
 complete -c periplex -n "__fish_seen_subcommand_from serve" -l listen -x -d "Where clients connect"
 complete -c periplex -n "__fish_seen_subcommand_from serve" -l attach -x -a "storage,image= keyboard tablet mouse" -d "A peripheral"
 complete -c periplex -n "__fish_seen_subcommand_from doctor" -l qemu -r -F -d "The QEMU to look at"

@@ -7,6 +7,8 @@
 
 #include "apps/places.hpp"
 #include "machine/operations.hpp"
+#include "remote/usbip/operation.hpp"
+#include "remote/usbredir/messages.hpp"
 
 namespace periplex::apps {
 namespace {
@@ -50,7 +52,7 @@ struct Words {
   int x = 0;
   int y = 0;
   std::string button;
-  std::string listen = "127.0.0.1:3240";
+  std::string listen;
   std::vector<std::string> specifications;
 };
 
@@ -70,7 +72,8 @@ void add_peripheral_commands(CLI::App& app, Words& words, command::Any& chosen) 
   attach
       ->add_option("SPEC", words.text,
                    "storage,image=PATH[,transport=uas][,readonly=true][,removable=true], keyboard, tablet, mouse, "
-                   "serial[,link=PATH], sound[,playback=FILE][,capture=FILE] or usbip,host=HOST[:PORT],busid=ID, each "
+                   "serial[,link=PATH], sound[,playback=FILE][,capture=FILE], usbip,host=HOST[:PORT],busid=ID or "
+                   "usbredir,host=HOST[:PORT], each "
                    "with [,id=ID][,controller=NAME]"
                    "[,speed=super|high|full]; a comma inside a value is written twice")
       ->required();
@@ -150,12 +153,18 @@ void add_machine_commands(CLI::App& app, Words& words, command::Any& chosen) {
   add_command(app, "version", "Show the version", [&] { chosen = command::Version{}; });
 }
 
+/// Where to serve: this computer only, unless told otherwise.
+std::string listen_at(const Words& words, unsigned default_port) {
+  return words.listen.empty() ? fmt::format("127.0.0.1:{}", default_port) : words.listen;
+}
+
 /// Peripherals elsewhere, and ours for elsewhere: no machine is asked.
 void add_remote_commands(CLI::App& app, Words& words, command::Any& chosen) {
   CLI::App* serve = app.add_subcommand("serve", "Serve peripherals of this computer to others, without a machine");
   serve->require_subcommand(1);
-  CLI::App* usbip = add_command(*serve, "usbip", "Over USB/IP, for example to Linux's vhci-hcd",
-                                [&] { chosen = command::ServeUsbip{words.listen, words.specifications}; });
+  CLI::App* usbip = add_command(*serve, "usbip", "Over USB/IP, for example to Linux's vhci-hcd", [&] {
+    chosen = command::ServeUsbip{listen_at(words, remote::usbip::kDefaultPort), words.specifications};
+  });
   usbip->add_option("--listen", words.listen, "Where clients connect (default: 127.0.0.1:3240)")
       ->type_name("ADDRESS:PORT");
   usbip
@@ -167,6 +176,17 @@ void add_remote_commands(CLI::App& app, Words& words, command::Any& chosen) {
       ->type_name("SPEC")
       ->expected(1)
       ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
+  CLI::App* usbredir = add_command(*serve, "usbredir", "One, over usbredir, for example to QEMU's usb-redir", [&] {
+    chosen = command::ServeUsbredir{listen_at(words, remote::usbredir::kDefaultPort), words.text};
+  });
+  usbredir->add_option("--listen", words.listen, "Where clients connect (default: 127.0.0.1:4000)")
+      ->type_name("ADDRESS:PORT");
+  usbredir
+      ->add_option("--attach", words.text,
+                   "The peripheral, as for `periplex attach`. What comes on standard input is typed at it, if it is a "
+                   "keyboard")
+      ->required()
+      ->type_name("SPEC");
   CLI::App* browse = app.add_subcommand("browse", "Show what another computer offers");
   browse->require_subcommand(1);
   CLI::App* there = add_command(*browse, "usbip", "A USB/IP server", [&] { chosen = command::ShowUsbip{words.text}; });

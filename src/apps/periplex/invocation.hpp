@@ -62,12 +62,17 @@ struct ServeUsbip {
   std::vector<std::string> specifications;
 };
 /// Needs no machine.
+struct ServeUsbredir {
+  std::string listen;
+  std::string specification;
+};
+/// Needs no machine.
 struct ShowUsbip {
   std::string host;
 };
 struct Version {};
 using Any = std::variant<List, Attach, Detach, Eject, Insert, Type, Key, Pointer, Stats, CaptureStart, CaptureStop,
-                         Args, Doctor, Completion, ServeUsbip, ShowUsbip, Version>;
+                         Args, Doctor, Completion, ServeUsbip, ServeUsbredir, ShowUsbip, Version>;
 }  // namespace command
 
 struct Invocation {

@@ -47,6 +47,11 @@ TEST(Invocation, EveryCommandIsUnderstood) {
   EXPECT_EQ(parsed<command::Args>({"args", "qemu"}).memory, "2G");
   EXPECT_EQ(parsed<command::Doctor>({"doctor", "--qemu", "q"}).qemu, "q");
   EXPECT_EQ(parsed<command::Completion>({"completion", "zsh"}).shell, "zsh");
+  EXPECT_EQ(parsed<command::ServeUsbip>({"serve", "usbip", "--attach", "mouse"}).listen, "127.0.0.1:3240");
+  EXPECT_THAT(parsed<command::ServeUsbip>({"serve", "usbip", "--attach", "a", "--attach", "b"}).specifications,
+              ElementsAre("a", "b"));
+  EXPECT_EQ(parsed<command::ServeUsbredir>({"serve", "usbredir", "--attach", "mouse"}).listen, "127.0.0.1:4000");
+  EXPECT_EQ(parsed<command::ServeUsbredir>({"serve", "usbredir", "--attach", "mouse"}).specification, "mouse");
   parsed<command::Version>({"version"});
 }
 
@@ -72,6 +77,8 @@ TEST(Invocation, MistakesEndWithStatusTwo) {
                                                 {"args", "xen"},
                                                 {"capture"},
                                                 {"completion", "tcsh"},
+                                                {"serve", "usbredir"},
+                                                {"serve", "usbredir", "--attach", "a", "--attach", "b"},
                                                 {"list", "--nonsense"},
                                                 {"--machine", "../x", "list"}}) {
     const auto invocation = parse(words);
@@ -87,7 +94,7 @@ TEST(Completion, KnowsEveryCommandInEveryShell) {
   for (const char* shell : {"bash", "zsh", "fish"}) {
     for (const char* word :
          {"list", "attach", "detach", "eject", "insert", "type", "key", "pointer", "stats", "capture", "args", "doctor",
-          "completion", "version", "--json list", "prometheus", "controller="}) {
+          "completion", "version", "--json list", "prometheus", "controller=", "usbip,host=", "usbredir,host="}) {
       EXPECT_THAT(completion_script(shell), HasSubstr(word)) << shell;
     }
   }

@@ -50,17 +50,13 @@ class UsbipServer::Connection final : private usbip::ExporterHost {
   usbip::Exporter exporter_;
 };
 
-UsbipServer::UsbipServer(EventLoop& loop, host::IoPool& pool) : loop_(loop), pool_(pool) {}
+UsbipServer::UsbipServer(EventLoop& loop) : loop_(loop) {}
 
 UsbipServer::~UsbipServer() = default;
 
-machine::Outcome<> UsbipServer::add(machine::Description description, machine::Files files) {
-  if (description.id.empty()) description.id = fmt::format("{}{}", description.kind(), exports_.size() + 1);
-  if (!description.speed) description.speed = machine::natural_speed(description);
-  auto plugged = machine::Plugged::make(std::move(description), std::move(files), {}, loop_, pool_);
-  if (!plugged) return std::unexpected(std::move(plugged.error()));
+machine::Outcome<> UsbipServer::add(std::unique_ptr<machine::Plugged> peripheral) {
   std::optional<std::expected<usbip::Export, std::string>> found;
-  usbip::Enumeration enumeration((*plugged)->device(), static_cast<std::uint32_t>(exports_.size() + 1),
+  usbip::Enumeration enumeration(peripheral->device(), static_cast<std::uint32_t>(exports_.size() + 1),
                                  [&](auto result) { found = std::move(result); });
   enumeration.start();
   for (int turn = 0; turn < kMostTurns && !found; ++turn) loop_.run_once(Nanoseconds(0));
@@ -68,7 +64,7 @@ machine::Outcome<> UsbipServer::add(machine::Description description, machine::F
     return std::unexpected(machine::Refusal{machine::Reason::failed, "the peripheral does not say what it is",
                                             found ? found->error() : "it does not answer"});
   }
-  peripherals_.push_back(std::move(*plugged));
+  peripherals_.push_back(std::move(peripheral));
   exports_.push_back(std::move(**found));
   return {};
 }
@@ -87,14 +83,6 @@ void UsbipServer::accept(UniqueFd socket) {
 
 void UsbipServer::drop(const Connection& connection) {
   std::erase_if(connections_, [&](const auto& one) { return one.get() == &connection; });
-}
-
-std::vector<std::shared_ptr<const host::ImageLock>> UsbipServer::locks() const {
-  std::vector<std::shared_ptr<const host::ImageLock>> locks;
-  for (const auto& peripheral : peripherals_) {
-    if (peripheral->lock()) locks.push_back(peripheral->lock());
-  }
-  return locks;
 }
 
 machine::Plugged* UsbipServer::keyboard() const {

@@ -5,7 +5,6 @@
 #include <string>
 #include <vector>
 
-#include "host/io_pool.hpp"
 #include "loop/acceptor.hpp"
 #include "loop/event_loop.hpp"
 #include "machine/plugged.hpp"
@@ -18,21 +17,19 @@ class UsbipServer {
  public:
   static constexpr std::size_t kMostClients = 32;
 
-  UsbipServer(EventLoop& loop, host::IoPool& pool);
+  explicit UsbipServer(EventLoop& loop);
   UsbipServer(const UsbipServer&) = delete;
   UsbipServer& operator=(const UsbipServer&) = delete;
   ~UsbipServer();
 
-  /// Makes a peripheral and asks it what it is; before `serve`.
-  [[nodiscard]] machine::Outcome<> add(machine::Description description, machine::Files files);
+  /// Takes a peripheral and asks it what it is; before `serve`.
+  [[nodiscard]] machine::Outcome<> add(std::unique_ptr<machine::Plugged> peripheral);
   /// Accepts clients on `listening` from now on.
   void serve(UniqueFd listening);
 
   [[nodiscard]] const std::vector<remote::usbip::Export>& exports() const { return exports_; }
   /// Of the export with the same index.
   [[nodiscard]] const machine::Plugged& peripheral(std::size_t index) const { return *peripherals_[index]; }
-  /// Of the disks' images, to make them durable at the end.
-  [[nodiscard]] std::vector<std::shared_ptr<const host::ImageLock>> locks() const;
   /// The first keyboard, or null.
   [[nodiscard]] machine::Plugged* keyboard() const;
 
@@ -43,7 +40,6 @@ class UsbipServer {
   void drop(const Connection& connection);
 
   EventLoop& loop_;
-  host::IoPool& pool_;
   std::vector<std::unique_ptr<machine::Plugged>> peripherals_;
   std::vector<remote::usbip::Export> exports_;
   std::vector<std::unique_ptr<Connection>> connections_;  // destroyed before what they export

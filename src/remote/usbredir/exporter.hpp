@@ -57,6 +57,8 @@ class Exporter final : private Parser::Handler, private PumpHost {
   void drained();
   [[nodiscard]] bool wants_input() const { return host_.backlog() < kMaxBacklog; }
 
+  /// Whether the far end has said its Hello.
+  [[nodiscard]] bool greeted() const { return state_ == State::open; }
   /// What the far end calls itself; empty before its Hello.
   [[nodiscard]] const std::string& peer() const { return peer_; }
 

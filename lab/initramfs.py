@@ -39,6 +39,7 @@ class Contents:
 
     modules: tuple[str, ...] = (*USB_MODULES, *FILE_SYSTEM_MODULES)
     programs: tuple[tuple[str, tuple[str, ...]], ...] = ()  # (package, (program, ...))
+    suite: str = "bookworm"  # whose packages those are
 
 
 BASIC = Contents()
@@ -47,9 +48,11 @@ SOUND = Contents((*USB_MODULES, "snd_usb_audio"), tuple(SOUND_PROGRAMS.items()))
 SERIAL = Contents((*USB_MODULES, "cdc_acm", "ftdi_sio"))  # ours, and that of QEMU's usb-serial
 # A computer on a network, with USB devices to give and to take.
 WORKSTATION = Contents((*USB_MODULES, "virtio_net", "usbip_host", "vhci_hcd"), (("usbip", ("usbip", "usbipd")),))
+# One that offers a device over usbredir, with a usbredirect that can (0.13 of bookworm confuses identical devices).
+USBREDIRECT = Contents((*USB_MODULES, "virtio_net"), (("usbredirect", ("usbredirect",)),), "trixie")
 # A workstation with peripherals. udev tells programs what is plugged in and pulled.
 SEAT = Contents((*USB_MODULES, "snd_usb_audio", "psmouse"), (("udev", ("udevadm",)),))
-ALL = (BASIC, STORAGE, SOUND, SERIAL, WORKSTATION, SEAT)
+ALL = (BASIC, STORAGE, SOUND, SERIAL, WORKSTATION, USBREDIRECT, SEAT)
 
 
 def build(kernel: Kernel, contents: Contents = BASIC) -> Path:
@@ -74,7 +77,7 @@ def _archive(kernel: Kernel, contents: Contents) -> Archive:
     for directory in ("proc", "sys", "dev", "run", "tmp", "mnt", "root"):
         archive.directory(directory)
     for package, names in contents.programs:
-        binaries.add_programs(archive, package, names)
+        binaries.add_programs(archive, package, names, contents.suite)
     for applet in binaries.applets(program):
         if f"usr/bin/{applet}" not in archive:
             archive.symlink(f"bin/{applet}", "/bin/busybox")

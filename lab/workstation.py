@@ -20,6 +20,7 @@ from lab.guest import Guest
 
 HOST = "10.0.2.2"  # this computer, as the workstation sees it
 USBIP_PORT = 3240
+USBREDIR_PORT = 4000
 
 # usbip(8) keeps in /var/run what it has attached.
 _SETUP = f"""
@@ -102,6 +103,13 @@ class Workstation:
         """Gives a device to usbipd; its bus id."""
         self.guest.check(f"usbip bind -b {bus_id}")
         return bus_id
+
+    def redirect(self, vendor_product: str) -> None:
+        """Debian's usbredirect with a device, for one client: "46f4:0001" is QEMU's disk, "0627:0001" its keyboard."""
+        self.guest.until(f"grep -qx {vendor_product.partition(':')[0]} /sys/bus/usb/devices/*/idVendor", 20)
+        self.guest.check(f"""
+            usbredirect --device {vendor_product} --as 0.0.0.0:{USBREDIR_PORT} >/tmp/usbredirect.log 2>&1 &
+            until netstat -ltn | grep -q :{USBREDIR_PORT}; do sleep 0.1; done""", 20)
 
     def press(self, *names: str, down: bool) -> None:
         """Presses or releases keys of its keyboard, by QEMU's names."""

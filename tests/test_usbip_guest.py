@@ -1,55 +1,28 @@
 # SPDX-License-Identifier: Apache-2.0
 """USB/IP both ways: devices at Debian's usbipd in a machine, and ours at Linux's vhci-hcd."""
 
-import contextlib
 import json
 import random
-import subprocess
 import time
-from collections.abc import Iterator
-from pathlib import Path
 
-from lab import evdev, image, initramfs, process, usb_view, workstation
+from lab import evdev, image, initramfs, usb_view, workstation
 from lab.case import GuestCase, count, essential
 from lab.controller import EHCI, UHCI
 from lab.guest import Guest
 from lab.image import MIB
 from lab.keyboard import US_KEYS
-from lab.machine import MachineError, program
+from lab.machine import MachineError
 from lab.periplex_hardware import PeriplexHardware
 from lab.relay import Relay
+from lab.remote_case import RemoteCase, serving
 from lab.workstation import HOST, Workstation
 
 RTT = 0.05
 REPORT = 0.008  # seconds between reports at 125 Hz
 
 
-@contextlib.contextmanager
-def serving(scratch: Path, port: int, *specifications: str) -> Iterator[subprocess.Popen[bytes]]:
-    """`periplex serve usbip`, ready."""
-    words = [word for specification in specifications for word in ("--attach", specification)]
-    log = scratch / "serve.log"
-    with log.open("wb") as said:
-        server = subprocess.Popen([str(program("periplex")), "serve", "usbip", "--listen", f"127.0.0.1:{port}", *words],
-                                  stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=said, process_group=0)
-    assert server.stdin is not None and server.stdout is not None
-    try:
-        while b"ready on" not in (line := server.stdout.readline()):
-            if not line:
-                raise MachineError(f"periplex serve did not start: {log.read_text()}")
-        yield server
-    finally:
-        process.stop(server)
-        server.stdin.close()
-        server.stdout.close()
-
-
-class Importing(GuestCase):
+class Importing(RemoteCase):
     """A machine, a workstation, and a network between them."""
-
-    def machine(self) -> PeriplexHardware:
-        """A running machine without devices."""
-        return self.enterContext(PeriplexHardware("vm1", self.controller))
 
     def workstation(self, *devices: str) -> Workstation:
         """A workstation whose usbipd runs."""
@@ -61,20 +34,7 @@ class Importing(GuestCase):
 
     def attach(self, hardware: PeriplexHardware, port: int, bus_id: str, identifier: str) -> str:
         """Imports a device; what the client said on its standard error."""
-        command = [str(program("periplex")), "--control", str(hardware.machine.control), "attach",
-                   f"usbip,id={identifier},host=127.0.0.1:{port},busid={bus_id}"]
-        done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
-        self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
-        self.assertEqual(hardware.device(identifier)["state"], "plugged")
-        return done.stderr
-
-    def wait_gone(self, hardware: PeriplexHardware, identifier: str) -> str:
-        """The reason why a device is gone, once it is."""
-        deadline = time.monotonic() + 30
-        while hardware.device(identifier)["state"] != "gone" and time.monotonic() < deadline:
-            time.sleep(0.05)
-        self.assertEqual(hardware.device(identifier)["state"], "gone")
-        return hardware.device(identifier)["why"]
+        return self.attach_remote(hardware, identifier, "usbip", host=f"127.0.0.1:{port}", busid=bus_id)
 
 
 class ImportedDisk(Importing):
@@ -151,7 +111,7 @@ class ImportedUasDisk(Importing):
     def test_a_disk_with_uas_and_bulk_only_is_driven_with_bulk_only(self) -> None:
         disk = image.filled(self.scratch / "disk.img", 4 * MIB)
         port = workstation.free_port()
-        self.enterContext(serving(self.scratch, port, f"storage,image={disk},transport=uas"))
+        self.enterContext(serving("usbip", self.scratch, port, f"storage,image={disk},transport=uas"))
         hardware = self.machine()
         guest = self.boot(hardware)
         self.attach(hardware, port, "1-1", "disk")
@@ -243,7 +203,8 @@ class Exported(GuestCase):
     def test_vhci_uses_our_disk_and_our_keyboard(self) -> None:
         disk = image.filled(self.scratch / "disk.img", 8 * MIB)
         port = workstation.free_port()
-        server = self.enterContext(serving(self.scratch, port, f"storage,id=stick,image={disk}", "keyboard,id=kbd"))
+        server = self.enterContext(serving("usbip", self.scratch, port, f"storage,id=stick,image={disk}",
+                                           "keyboard,id=kbd"))
         ws = self.enterContext(Workstation(forwards=(), name="vhci-client"))
         self.addCleanup(self._keep_evidence, ws.guest)
         guest = ws.guest

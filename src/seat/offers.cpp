@@ -58,7 +58,7 @@ void Offers::offer(Entry& entry) {
 void Offers::left(const std::string& id) {
   const auto found = entries_.find(id);
   if (found == entries_.end()) return;
-  if (found->second.state == State::offered) listener_.on_withdrawn(found->second.offer);
+  if (found->second.state == State::offered) listener_.on_withdrawn(found->second.offer, Withdrawal::unplugged);
   identifiers_.give_back(id);
   entries_.erase(found);
 }
@@ -67,7 +67,7 @@ bool Offers::take_back(const std::string& id) {
   const auto found = entries_.find(id);
   if (found == entries_.end() || found->second.state != State::offered) return false;
   found->second.state = State::taken_back;
-  listener_.on_withdrawn(found->second.offer);
+  listener_.on_withdrawn(found->second.offer, Withdrawal::taken_back);
   return true;
 }
 

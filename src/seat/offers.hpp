@@ -41,12 +41,15 @@ class Consent {
   virtual void ask(const std::string& id, const Peripheral& peripheral, Answer answer) = 0;
 };
 
+/// Why a peripheral is not on offer any more.
+enum class Withdrawal : std::uint8_t { unplugged, taken_back };
+
 /// Hears what is on offer.
 class OffersListener {
  public:
   virtual void on_offered(const Offer& offer) = 0;
   /// It has been unplugged, or taken back: whoever has opened it closes it now.
-  virtual void on_withdrawn(const Offer& offer) = 0;
+  virtual void on_withdrawn(const Offer& offer, Withdrawal why) = 0;
 
  protected:
   ~OffersListener() = default;

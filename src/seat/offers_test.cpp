@@ -25,7 +25,9 @@ class Asked final : public Consent {
 
 struct OffersTest : ::testing::Test, OffersListener {
   void on_offered(const Offer& offer) override { said.push_back("+" + offer.id); }
-  void on_withdrawn(const Offer& offer) override { said.push_back("-" + offer.id); }
+  void on_withdrawn(const Offer& offer, Withdrawal why) override {
+    said.push_back((why == Withdrawal::taken_back ? "<" : "-") + offer.id);
+  }
   std::string plug(std::string serial) {
     return offers.arrived({.vendor = 1, .product = 2, .serial_number = std::move(serial)},
                           std::make_unique<NoSource>());
@@ -75,10 +77,10 @@ TEST_F(OffersTest, WhatIsTakenBackStaysUntilItIsGivenAgain) {
   const std::string id = plug("a");
   EXPECT_TRUE(offers.take_back(id));
   EXPECT_FALSE(offers.take_back(id));
-  EXPECT_THAT(said, ElementsAre("+" + id, "-" + id));
+  EXPECT_THAT(said, ElementsAre("+" + id, "<" + id));
   EXPECT_TRUE(offers.offer_again(id));
   EXPECT_FALSE(offers.offer_again(id));
-  EXPECT_THAT(said, ElementsAre("+" + id, "-" + id, "+" + id));
+  EXPECT_THAT(said, ElementsAre("+" + id, "<" + id, "+" + id));
   EXPECT_FALSE(offers.take_back("nothing"));
 }
 

@@ -23,6 +23,16 @@ std::string escape(std::string_view text) {
   return out;
 }
 
+/// As it is, or its beginning and what tells it from others that begin so (FNV-1a).
+std::string bounded(std::string id) {
+  if (id.size() <= kMostId) return id;
+  std::uint64_t hash = 0xcbf29ce484222325;
+  for (const char c : id) hash = (hash ^ static_cast<unsigned char>(c)) * 0x100000001b3;
+  const std::string tail = fmt::format("~{:016x}", hash);
+  id.resize(kMostId - tail.size());
+  return id + tail;
+}
+
 std::string model(const Peripheral& peripheral) {
   return fmt::format("{}:{:04x}:{:04x}", name(peripheral.kind), peripheral.vendor, peripheral.product);
 }
@@ -35,11 +45,11 @@ std::string_view name(Kind kind) {
 
 std::string identify(const Peripheral& peripheral) {
   if (peripheral.serial_number.empty()) return identify_by_place(peripheral);
-  return fmt::format("{}:{}", model(peripheral), escape(peripheral.serial_number));
+  return bounded(fmt::format("{}:{}", model(peripheral), escape(peripheral.serial_number)));
 }
 
 std::string identify_by_place(const Peripheral& peripheral) {
-  return fmt::format("{}@{}", model(peripheral), escape(peripheral.place));
+  return bounded(fmt::format("{}@{}", model(peripheral), escape(peripheral.place)));
 }
 
 std::string Identifiers::take(const Peripheral& peripheral) {

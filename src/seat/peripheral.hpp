@@ -33,9 +33,12 @@ struct Peripheral {
   friend bool operator==(const Peripheral&, const Peripheral&) = default;
 };
 
+inline constexpr std::size_t kMostId = 64;  ///< characters, as the link protocol allows
+
 /// What `peripheral` is called everywhere and always: "usb:046d:c31c:SERIAL". One without a serial number is named by
 /// its place, "usb:046d:c31c@1-2.3", and is another one when it is plugged in elsewhere. Only letters, digits and ".-_"
-/// of a serial number stand for themselves, others as %XX, so that an id can stand in a file name.
+/// of a serial number stand for themselves, others as %XX, so that an id can stand in a file name. What would be longer
+/// than `kMostId` is cut, and ends in a hash of the whole.
 [[nodiscard]] std::string identify(const Peripheral& peripheral);
 /// The name by place, whether there is a serial number or not.
 [[nodiscard]] std::string identify_by_place(const Peripheral& peripheral);

@@ -77,6 +77,16 @@ TEST(Identity, FollowsFromTheSerialNumberOrElseFromThePlace) {
   EXPECT_EQ(identify(mouse), "usb:0781:5567:%2E.%2Fa%20b%C3");
 }
 
+TEST(Identity, IsNeverTooLongAndStillTellsTwoApart) {
+  Peripheral one = stick();
+  one.serial_number = std::string(100, '*') + "1";
+  Peripheral other = one;
+  other.serial_number.back() = '2';
+  EXPECT_EQ(identify(one).size(), kMostId);
+  EXPECT_TRUE(identify(one).starts_with("usb:0781:5567:%2A%2A"));
+  EXPECT_NE(identify(one), identify(other));
+}
+
 TEST(Identity, TwinsWithOneSerialNumberAreToldApartByTheirPlaces) {
   Identifiers identifiers;
   Peripheral twin = stick();

@@ -31,7 +31,7 @@ class Show final : public InventoryListener, public seat::OffersListener {
     present_.erase(known);
   }
   void on_offered(const seat::Offer&) override {}
-  void on_withdrawn(const seat::Offer&) override {}
+  void on_withdrawn(const seat::Offer&, seat::Withdrawal) override {}
 
   void print_all() const {
     std::vector<Listed> all;

@@ -66,6 +66,8 @@ class DeviceServer final : private MessageStream::User, private ExtensionLink {
 
   /// Whether a worker has a session, connected or not.
   [[nodiscard]] bool in_session() const { return in_session_; }
+  /// Whether it has got, and said so, all that was for it.
+  [[nodiscard]] bool worker_has_all() const { return waiting_.empty() && stream_.log_messages() == 0; }
   [[nodiscard]] const ServerCounters& counters() const { return counters_; }
   /// Empty until the device has told what it is.
   [[nodiscard]] const std::optional<Describe>& description() const { return description_; }

@@ -5,17 +5,12 @@
 #include <optional>
 #include <string>
 
+#include "apps/open_error.hpp"
 #include "loop/unique_fd.hpp"
 #include "machine/operations.hpp"
 
 /// Files are opened and connections are made by the programs, and only here; the machine gets open descriptors.
 namespace periplex::apps {
-
-/// Why a file was not opened, and what to do about it.
-struct OpenError {
-  std::string text;
-  std::string advice;
-};
 
 /// All that `description` stands on, in the order in which the machine takes it; paths in it become absolute.
 [[nodiscard]] std::expected<machine::Files, OpenError> open_files(machine::Description& description);

@@ -49,11 +49,10 @@ void set(const UniqueFd& socket, int level, int option, int value) {
 }
 
 /// The connected socket, or the error's number.
-std::expected<UniqueFd, int> connect_to(const addrinfo& address) {
-  UniqueFd socket(::socket(address.ai_family, address.ai_socktype | SOCK_CLOEXEC | SOCK_NONBLOCK, address.ai_protocol));
-  if (!socket) return std::unexpected(errno);
-  if (::connect(socket.get(), address.ai_addr, address.ai_addrlen) == 0) return socket;
-  if (errno != EINPROGRESS) return std::unexpected(errno);
+std::expected<UniqueFd, int> connect_to(const Address& address) {
+  auto begun = begin_tcp(address);
+  if (!begun) return std::unexpected(begun.error());
+  UniqueFd socket = std::move(*begun);
   pollfd wait{.fd = socket.get(), .events = POLLOUT, .revents = 0};
   int ready = 0;
   do {
@@ -101,16 +100,34 @@ std::optional<Endpoint> parse_endpoint(std::string_view text, std::uint16_t defa
   return endpoint;
 }
 
+std::expected<std::vector<Address>, OpenError> resolve_tcp(const Endpoint& endpoint) {
+  const auto found = resolve(endpoint, 0);
+  if (!found) return std::unexpected(found.error());
+  std::vector<Address> addresses;
+  for (const addrinfo* each = found->get(); each != nullptr; each = each->ai_next) {
+    const auto* bytes = reinterpret_cast<const std::byte*>(each->ai_addr);
+    addresses.emplace_back(bytes, bytes + each->ai_addrlen);
+  }
+  return addresses;
+}
+
+std::expected<UniqueFd, int> begin_tcp(const Address& address) {
+  const auto* given = reinterpret_cast<const sockaddr*>(address.data());
+  UniqueFd socket(::socket(given->sa_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, IPPROTO_TCP));
+  if (!socket) return std::unexpected(errno);
+  tune_tcp(socket);
+  if (::connect(socket.get(), given, static_cast<socklen_t>(address.size())) == 0) return socket;
+  if (errno != EINPROGRESS) return std::unexpected(errno);
+  return socket;
+}
+
 std::expected<UniqueFd, OpenError> connect_tcp(const Endpoint& endpoint) {
-  const auto addresses = resolve(endpoint, 0);
+  const auto addresses = resolve_tcp(endpoint);
   if (!addresses) return std::unexpected(addresses.error());
   int error = 0;
-  for (const addrinfo* address = addresses->get(); address != nullptr; address = address->ai_next) {
-    auto socket = connect_to(*address);
-    if (socket) {
-      tune_tcp(*socket);
-      return std::move(*socket);
-    }
+  for (const Address& address : *addresses) {
+    auto socket = connect_to(address);
+    if (socket) return std::move(*socket);
     error = socket.error();
   }
   return failure(fmt::format("cannot connect to {} port {}: {}", endpoint.host, endpoint.port, std::strerror(error)),

@@ -5,7 +5,7 @@
 #include <gtest/gtest.h>
 #include <unistd.h>
 
-#include "apps/periplexd/files.hpp"
+#include "apps/files.hpp"
 #include "apps/periplexd/settings.hpp"
 
 namespace periplex::apps {

@@ -11,7 +11,7 @@
 #include <utility>
 #include <variant>
 
-#include "apps/periplexd/files.hpp"
+#include "apps/files.hpp"
 #include "apps/tcp.hpp"
 #include "base/log.hpp"
 #include "link/ids.hpp"

@@ -12,7 +12,7 @@
 #include <sys/file.h>
 #include <unistd.h>
 
-#include "apps/periplexd/files.hpp"
+#include "apps/files.hpp"
 #include "loop/unique_fd.hpp"
 
 namespace periplex::apps {

@@ -9,7 +9,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "apps/periplexd/files.hpp"
+#include "apps/files.hpp"
 #include "base/bytes.hpp"
 
 namespace periplex::apps {

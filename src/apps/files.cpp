@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "apps/periplexd/files.hpp"
+#include "apps/files.hpp"
 
 #include <array>
 #include <cerrno>

@@ -7,13 +7,18 @@
 
 namespace periplex::apps {
 
-enum class SeatCommand : std::uint8_t { list, watch };
+enum class SeatCommand : std::uint8_t { list, watch, join, run, status, take_back, offer };
 
 /// What a command line of periplex-seat says.
 struct SeatCommandLine {
   SeatCommand command = SeatCommand::list;
   std::string configuration;  ///< a TOML file; empty: the usual one, if there is one
   bool json = false;
+  std::string token;   ///< of join
+  std::string gate;    ///< HOST or HOST:PORT; empty: the one that the seat was paired with
+  std::string state;   ///< the directory where the pairing is kept; empty: the usual one
+  std::string name;    ///< what this computer calls itself; empty: its host name
+  std::string target;  ///< id of a peripheral, for take-back and offer
 };
 
 /// The command line is wrong, or asked only for help or the version: what to print, and how to exit.

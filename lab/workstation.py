@@ -15,7 +15,7 @@ from types import TracebackType
 from typing import Self
 
 from lab import initramfs
-from lab.boot import linux
+from lab.boot import Boot, linux
 from lab.guest import Guest
 
 HOST = "10.0.2.2"  # this computer, as the workstation sees it
@@ -59,15 +59,16 @@ class Workstation:
     """One workstation. A context manager; `guest` runs what is wanted in it."""
 
     def __init__(self, devices: Sequence[str] = (), contents: initramfs.Contents = initramfs.WORKSTATION,
-                 forwards: Sequence[int] = (USBIP_PORT,), name: str = "workstation", memory: int = 512) -> None:
+                 forwards: Sequence[int] = (USBIP_PORT,), name: str = "workstation", memory: int = 512,
+                 boot: Boot | None = None) -> None:
         """`devices` are QEMU arguments, as the functions above give; `forwards` the workstation's TCP ports that this
-        computer is to reach."""
+        computer is to reach; `boot` takes the place of Linux with `contents`."""
         self._forwards = {port: free_port() for port in forwards}
         rules = "".join(f",hostfwd=tcp:127.0.0.1:{ours}-:{theirs}" for theirs, ours in self._forwards.items())
         arguments = ["-machine", "i8042=off", "-netdev", f"user,id=net{rules}",
                      "-device", "virtio-net-pci,netdev=net,romfile=",
                      "-device", "usb-ehci,id=ehci", "-device", "qemu-xhci,id=xhci", *devices]
-        self.guest = Guest(name, linux(contents), arguments, memory)
+        self.guest = Guest(name, boot or linux(contents), arguments, memory)
 
     def __enter__(self) -> Self:
         self.guest.__enter__()

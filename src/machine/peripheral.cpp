@@ -18,8 +18,8 @@ constexpr std::string_view kUas = "uas";
 constexpr std::size_t kMaxSeatPeripheral = 64 + 1 + 64;
 constexpr std::uint64_t kLastSector = (std::uint64_t{1} << 48) - 1;
 // In the order of Description::options.
-constexpr std::array kNames = {"storage", "keyboard", "tablet", "mouse", "serial",
-                               "sound", "usbip", "seat", "usbredir"};
+constexpr std::array kNames = {"storage", "keyboard", "tablet", "mouse",   "serial",
+                               "sound",   "usbip",    "seat",   "usbredir"};
 
 std::unexpected<SpecificationError> wrong(std::string text, std::string advice) {
   return std::unexpected(SpecificationError{std::move(text), std::move(advice)});

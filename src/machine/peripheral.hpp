@@ -122,8 +122,8 @@ struct Description {
 ///     usbredir,host=HOST[:PORT]
 ///     seat,peripheral=SEAT/ID
 ///
-/// Every kind also takes id=ID, controller=NAME and speed=super|high|full (sound: not super; usbip, usbredir and seat: no
-/// faster than that).
+/// Every kind also takes id=ID, controller=NAME and speed=super|high|full (sound: not super; usbip, usbredir and seat:
+/// no faster than that).
 [[nodiscard]] std::expected<Description, SpecificationError> parse_specification(std::string_view text);
 
 /// How many open files have to come with it; a removable disk may also come with its medium.

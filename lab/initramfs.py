@@ -51,13 +51,8 @@ WORKSTATION = Contents((*USB_MODULES, "virtio_net", "usbip_host", "vhci_hcd"), (
 # One that offers a device over usbredir, with a usbredirect that can (0.13 of bookworm confuses identical devices).
 USBREDIRECT = Contents((*USB_MODULES, "virtio_net"), (("usbredirect", ("usbredirect",)),), "trixie")
 # A workstation with peripherals. udev tells programs what is plugged in and pulled.
-<<<<<<< HEAD
-SEAT = Contents((*USB_MODULES, "snd_usb_audio", "psmouse"), (("udev", ("udevadm",)),))
-ALL = (BASIC, STORAGE, SOUND, SERIAL, WORKSTATION, USBREDIRECT, SEAT)
-=======
 SEAT = Contents((*USB_MODULES, "snd_usb_audio", "psmouse", "virtio_net"), (("udev", ("udevadm",)),))
-ALL = (BASIC, STORAGE, SOUND, SERIAL, WORKSTATION, SEAT)
->>>>>>> 6c3851c (tests: a workstation's devices in a machine, through agent, gate and worker)
+ALL = (BASIC, STORAGE, SOUND, SERIAL, WORKSTATION, USBREDIRECT, SEAT)
 
 
 def build(kernel: Kernel, contents: Contents = BASIC) -> Path:

@@ -38,7 +38,7 @@ std::string usual_state_directory() {
 }
 
 std::expected<std::string, std::string> own_key(const std::string& directory) {
-  if (auto made = make_private_directory(directory); !made) return std::unexpected(made.error());
+  if (auto made = make_own_directory(directory); !made) return std::unexpected(made.error());
   const std::string path = in(directory, kKey);
   auto kept = read_small_file(path);
   if (!kept) return std::unexpected(kept.error());

@@ -103,10 +103,9 @@ std::string details(const json::value& device) {
     const json::value* const why = member(device, "why");
     const json::value* const at_seat = member(device, "peripheral");
     const json::value* const bus_id = member(device, "busid");
-    const std::string what =
-        at_seat != nullptr
-            ? plain(at_seat)
-            : fmt::format("{}{}", bus_id == nullptr ? "" : plain(bus_id) + " at ", plain(member(device, "host")));
+    const std::string what = at_seat != nullptr ? plain(at_seat)
+                                                : fmt::format("{}{}", bus_id == nullptr ? "" : plain(bus_id) + " at ",
+                                                              plain(member(device, "host")));
     return fmt::format("{}: {}{}", what, plain(state), why == nullptr ? "" : " (" + plain(why) + ")");
   }
   std::string leds;

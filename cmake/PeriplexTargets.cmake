@@ -22,7 +22,7 @@ function(periplex_test name)
   add_executable(${name}_test ${arg_SOURCES})
   target_link_libraries(${name}_test PRIVATE periplex_options ${arg_LINKS} GTest::gmock GTest::gtest_main)
   add_test(NAME ${name} COMMAND ${name}_test)
-  set_tests_properties(${name} PROPERTIES TIMEOUT 120)
+  set_tests_properties(${name} PROPERTIES TIMEOUT 600)  # sanitizers on a busy machine take their time
 endfunction()
 
 # periplex_fuzz(NAME SOURCES ... LINKS ...): a libFuzzer target; its kept corpus is beside it in corpus/NAME.

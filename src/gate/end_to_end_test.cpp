@@ -117,7 +117,11 @@ class EndToEnd : public ::testing::Test {
     worker.on_stream = [this](const std::string& id, UniqueFd stream) { plugged.at(id)->take(std::move(stream)); };
   }
   ~EndToEnd() override {
-    for (const auto& [id, one] : plugged) EXPECT_EQ(one->failure, "");
+    for (const auto& [id, one] : plugged) {
+      EXPECT_EQ(one->failure, "");
+      // It knows what was the test body's, and what still waits is answered below.
+      one->guest.on_answer = [](usb::TransferId) {};
+    }
     for (const auto& [id, one] : served) EXPECT_EQ(one->failure, "");
     worker.on_stream = [](const std::string&, UniqueFd) {};
     plugged.clear();
@@ -247,7 +251,8 @@ TEST_F(EndToEnd, ADiskHasEveryByteThoughTheConnectionsAreCut) {
   (void)command({std::byte{0}}, 0, true, {});
   (void)command({std::byte{3}, {}, {}, {}, std::byte{18}}, 18, true, {});
   trouble = true;
-  for (unsigned i = 0; i < 12; ++i) {
+  // A fast machine has moved all of the first blocks before there is much trouble.
+  for (unsigned i = 0; i < 12 || (cuts < 5 && i < 500); ++i) {
     Bytes data(kSize);
     for (std::byte& byte : data) byte = static_cast<std::byte>(random());
     const std::uint32_t block = random() % (kBlocks - 512);

@@ -307,7 +307,7 @@ std::expected<Description, SpecificationError> parse_specification(std::string_v
 
 std::size_t needed_files(const Description& description) {
   if (const Storage* storage = description.storage()) return storage->removable ? 0 : 1;
-  if (description.serial() != nullptr || description.usbip() != nullptr) return 1;
+  if (description.serial() != nullptr || description.usbip() != nullptr || description.usbredir() != nullptr) return 1;
   if (const Sound* sound = description.sound())
     return (sound->playback.empty() ? 0u : 1u) + (sound->capture.empty() ? 0u : 1u);
   return 0;

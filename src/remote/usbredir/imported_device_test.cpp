@@ -130,7 +130,7 @@ TEST_F(ImportedDeviceTest, AFarEndWithoutStreamsHidesTheSettingsThatUseThem) {
   out.u8(6).u8(48).u8(15).u8(4).le16(0);
   EXPECT_TRUE(super.on(wire.last, ControlData{.data = out.take()}));
   time.run_until_idle();
-  EXPECT_EQ(hex(shown.find(id)->data), "09021f000101008000");
+  EXPECT_EQ(hex(shown.find(id)->data), "09 02 1f 00 01 01 00 80 00");
   EXPECT_EQ(missed, 1u) << "there is nothing else that the device has";
 }
 

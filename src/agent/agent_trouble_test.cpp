@@ -19,7 +19,7 @@ class AgentTroubleTest : public testing::Bench {
   using Bench::Bench;
   /// What a guest still waits for comes back when the machines go, which is after this.
   ~AgentTroubleTest() override {
-    for (auto& [id, machine] : gate.machines) machine->guest.on_answer = {};
+    for (auto& [id, machine] : gate.machines) machine->guest.on_answer = [](usb::TransferId) {};
   }
 
   /// The guest polls for reports for ever; `seen` is what came.

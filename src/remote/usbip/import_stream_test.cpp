@@ -36,7 +36,14 @@ class Metronome final : public usb::Device {
     waiting_.push_back(std::move(transfer));
   }
   void cancel(usb::TransferId id) override { real_.cancel(id); }
-  void reset() override { real_.reset(); }
+  void reset() override {
+    while (!waiting_.empty()) {
+      usb::TransferPtr transfer = std::move(waiting_.front());
+      waiting_.pop_front();
+      usb::Transfer::complete(std::move(transfer), {Status::cancelled, 0});
+    }
+    real_.reset();
+  }
 
  private:
   void tick() {

@@ -102,7 +102,11 @@ class SoundTest : public ::testing::Test {
       EXPECT_EQ(attached_->control(0x01, 11, 1, interface, 0).status, Status::ok);
     }
   }
-  ~SoundTest() override { attached_.reset(); }
+  /// The agent leaves first; a device then gives back what it was asked to cancel, in its own time.
+  ~SoundTest() override {
+    attached_.reset();
+    time_.advance(1ms);
+  }
 
   /// A millisecond of the guest's controller: a packet each way.
   void frame(bool play, bool record) {

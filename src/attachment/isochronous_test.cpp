@@ -102,10 +102,12 @@ class SoundTest : public ::testing::Test {
       EXPECT_EQ(attached_->control(0x01, 11, 1, interface, 0).status, Status::ok);
     }
   }
+  ~SoundTest() override { unplug(); }
   /// The agent leaves first; a device then gives back what it was asked to cancel, in its own time.
-  ~SoundTest() override {
+  void unplug() {
     attached_.reset();
     time_.advance(1ms);
+    paced_.reset();
   }
 
   /// A millisecond of the guest's controller: a packet each way.
@@ -187,8 +189,7 @@ TEST_F(SoundTest, WhatIsKeptReadyFollowsTheJitterUntilNothingRunsDry) {
 
 TEST_F(SoundTest, ADeviceClockThatDiffersCostsNowAndThenAPacketAndNoGrowingDelay) {
   for (const double pace : {0.999, 1.001}) {
-    attached_.reset();
-    paced_.reset();
+    unplug();
     recorded_.clear();
     plug_in(10ms, pace);
     run(20'000, false, true);

@@ -1,42 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "attachment/requests.hpp"
 
-#include <map>
 #include <ranges>
 #include <utility>
 
 namespace periplex::attachment {
 
-/// Takes transfers back. It lives until the last of them has come, even if nobody is there any more.
-class Requests::Relay final : public usb::TransferOwner {
- public:
-  void enter(usb::TransferId id, Handler handler, const std::shared_ptr<Relay>& self) {
-    handlers_.emplace(id, std::move(handler));
-    self_ = self;
-    ++outstanding_;
-  }
-  [[nodiscard]] std::vector<usb::TransferId> ids() const {
-    const auto keys = std::views::keys(handlers_);
-    return {keys.begin(), keys.end()};
-  }
-  void forget() { handlers_.clear(); }
-  void forget(usb::TransferId id) { handlers_.erase(id); }
-
-  void on_complete(usb::TransferPtr transfer, usb::Completion completion) override {
-    const std::shared_ptr<Relay> keep = --outstanding_ == 0 ? std::move(self_) : self_;
-    auto handler = handlers_.extract(transfer->id());
-    if (handler) handler.mapped()(*transfer, completion);
-  }
-
- private:
-  std::map<usb::TransferId, Handler> handlers_;
-  std::size_t outstanding_ = 0;
-  std::shared_ptr<Relay> self_;  // while something is outstanding
-};
-
-Requests::Requests(usb::Device& device) : device_(&device), relay_(std::make_shared<Relay>()) {}
+Requests::Requests(usb::Device& device)
+    : device_(&device),
+      relay_(std::make_shared<usb::TransferRelay>([this](usb::Transfer& transfer, usb::Completion completion) {
+        if (auto handler = handlers_.extract(transfer.id())) handler.mapped()(transfer, completion);
+      })) {}
 
 Requests::~Requests() {
+  relay_->orphan();
   forget_all(true);
 }
 
@@ -48,7 +25,8 @@ usb::TransferId Requests::submit(Request request, Handler handler) {
   transfer->setup = request.setup;
   transfer->stream = request.stream;
   transfer->packets = std::move(request.packets);
-  relay_->enter(id, std::move(handler), relay_);
+  handlers_.emplace(id, std::move(handler));
+  relay_->sent();
   device_->submit(std::move(transfer));
   return id;
 }
@@ -58,13 +36,14 @@ void Requests::cancel(usb::TransferId id) {
 }
 
 void Requests::drop(usb::TransferId id) {
-  relay_->forget(id);
+  handlers_.erase(id);
   cancel(id);
 }
 
 void Requests::forget_all(bool cancel_all) {
-  const std::vector<usb::TransferId> ids = relay_->ids();
-  relay_->forget();
+  const auto keys = std::views::keys(handlers_);
+  const std::vector<usb::TransferId> ids(keys.begin(), keys.end());
+  handlers_.clear();
   if (!cancel_all) return;
   for (const usb::TransferId id : std::views::reverse(ids)) cancel(id);
 }
@@ -79,7 +58,7 @@ usb::Speed Requests::speed() const {
 
 void Requests::device_gone() {
   device_ = nullptr;
-  relay_->forget();
+  handlers_.clear();
 }
 
 }  // namespace periplex::attachment

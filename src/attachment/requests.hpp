@@ -3,11 +3,13 @@
 
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <vector>
 
 #include "usb/device.hpp"
+#include "usb/transfer_relay.hpp"
 
 namespace periplex::attachment {
 
@@ -46,10 +48,9 @@ class Requests {
   void device_gone();
 
  private:
-  class Relay;
-
   usb::Device* device_;
-  std::shared_ptr<Relay> relay_;
+  std::map<usb::TransferId, Handler> handlers_;
+  std::shared_ptr<usb::TransferRelay> relay_;
   std::uint64_t last_id_ = 0;
 };
 

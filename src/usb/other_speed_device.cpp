@@ -26,33 +26,12 @@ bool asks_for(const Transfer& transfer, DescriptorType type) {
 
 }  // namespace
 
-/// Takes our own requests back. It lives until the last of them has come, even if nobody is there any more.
-class OtherSpeedDevice::Relay final : public TransferOwner {
- public:
-  explicit Relay(OtherSpeedDevice& device) : device_(&device) {}
-
-  void sent(std::shared_ptr<Relay> self) {
-    ++outstanding_;
-    self_ = std::move(self);
-  }
-  void orphan() { device_ = nullptr; }
-
-  void on_complete(TransferPtr transfer, Completion completion) override {
-    const std::shared_ptr<Relay> keep = --outstanding_ == 0 ? std::move(self_) : self_;
-    if (device_ != nullptr) device_->on_answer(*transfer, completion);
-  }
-
- private:
-  OtherSpeedDevice* device_;
-  std::size_t outstanding_ = 0;
-  std::shared_ptr<Relay> self_;  // while something is outstanding
-};
-
 OtherSpeedDevice::OtherSpeedDevice(Device& device, Speed speed, Scheduler& scheduler)
     : device_(device),
       speed_(speed),
       scheduler_(scheduler),
-      relay_(std::make_shared<Relay>(*this)),
+      relay_(std::make_shared<TransferRelay>(
+          [this](Transfer& transfer, Completion completion) { on_answer(transfer, completion); })),
       last_id_(kFirstOwnId) {}
 
 OtherSpeedDevice::~OtherSpeedDevice() {
@@ -110,7 +89,7 @@ TransferId OtherSpeedDevice::submit_own(EndpointAddress endpoint, std::size_t ro
   const TransferId id(++last_id_);
   auto transfer = std::make_unique<Transfer>(*relay_, id, endpoint, Direction::in, TransferData::room(room));
   transfer->setup = setup;
-  relay_->sent(relay_);
+  relay_->sent();
   device_.submit(std::move(transfer));
   return id;
 }

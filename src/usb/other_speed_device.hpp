@@ -9,6 +9,7 @@
 #include "base/time.hpp"
 #include "usb/descriptors.hpp"
 #include "usb/device.hpp"
+#include "usb/transfer_relay.hpp"
 
 namespace periplex::usb {
 
@@ -41,8 +42,6 @@ class OtherSpeedDevice final : public Device {
   void set_wake_up(std::function<void()> wake_up) override { device_.set_wake_up(std::move(wake_up)); }
 
  private:
-  class Relay;
-
   /// What the device sent in answer to one request.
   struct Run {
     Bytes bytes;
@@ -89,7 +88,7 @@ class OtherSpeedDevice final : public Device {
   Device& device_;
   Speed speed_;
   Scheduler& scheduler_;
-  std::shared_ptr<Relay> relay_;
+  std::shared_ptr<TransferRelay> relay_;
   std::uint64_t last_id_ = 0;
   std::map<EndpointAddress, Known> known_;  // bulk and interrupt
   std::map<EndpointAddress, Inbound> inbound_;

@@ -7,8 +7,6 @@
 #include <variant>
 #include <vector>
 
-#include "remote/usbip/exporter_relay.hpp"
-
 namespace periplex::remote::usbip {
 namespace {
 
@@ -25,10 +23,10 @@ Exporter::Exporter(std::span<Export> exports, ExporterHost& host, Scheduler& sch
         const auto found = requests_.find(number);
         if (found == requests_.end() || !found->second.transfer) return;  // unlinked meanwhile
         submitted_.emplace(found->second.id, number);
-        relay_->sent(relay_);
+        relay_->sent();
         imported_->device->submit(std::move(found->second.transfer));
       }) {
-  relay_ = std::make_shared<Relay>(
+  relay_ = std::make_shared<usb::TransferRelay>(
       [this](usb::Transfer& transfer, usb::Completion completion) { on_complete(transfer, completion); });
 }
 
@@ -165,7 +163,7 @@ void Exporter::run_own(const usb::SetupPacket& setup) {
   auto transfer = std::make_unique<usb::Transfer>(*relay_, usb::TransferId(++last_id_), usb::EndpointAddress(),
                                                   usb::Direction::out, usb::TransferData());
   transfer->setup = setup;
-  relay_->sent(relay_);
+  relay_->sent();
   imported_->device->submit(std::move(transfer));
 }
 

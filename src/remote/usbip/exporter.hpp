@@ -12,6 +12,7 @@
 #include "remote/usbip/inbox.hpp"
 #include "remote/usbip/isochronous_clock.hpp"
 #include "remote/usbip/urb.hpp"
+#include "usb/transfer_relay.hpp"
 
 namespace periplex::remote::usbip {
 
@@ -51,7 +52,6 @@ class Exporter {
 
  private:
   enum class Taken : std::uint8_t { whole, needs_more, fatal };
-  class Relay;
 
   /// A submission that the client has no answer to.
   struct Request {
@@ -89,7 +89,7 @@ class Exporter {
   Scheduler& scheduler_;
   Inbox inbox_;
   Export* imported_ = nullptr;
-  std::shared_ptr<Relay> relay_;
+  std::shared_ptr<usb::TransferRelay> relay_;
   std::unordered_map<std::uint32_t, Request> requests_;           // by sequence number
   std::unordered_map<usb::TransferId, std::uint32_t> submitted_;  // sequence numbers
   IsochronousClock clock_;

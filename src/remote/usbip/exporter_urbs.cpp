@@ -5,7 +5,7 @@
 #include <utility>
 
 #include "remote/usbip/endpoint_table.hpp"
-#include "remote/usbip/exporter_relay.hpp"
+#include "remote/usbip/exporter.hpp"
 #include "usb/without_streams.hpp"
 
 namespace periplex::remote::usbip {
@@ -119,7 +119,7 @@ void Exporter::start(Request request, usb::TransferPtr transfer) {
   held_ += request.held;
   submitted_.emplace(request.id, request.submit.sequence);
   requests_.emplace(request.submit.sequence, std::move(request));
-  relay_->sent(relay_);
+  relay_->sent();
   imported_->device->submit(std::move(transfer));
 }
 

@@ -19,7 +19,7 @@ import threading
 import time
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 _ROOT, _FILE = 1, 2
 _MAX_WRITE = 1 << 20
@@ -67,7 +67,8 @@ class FaultyFile:
         self._written: set[int] = set()  # blocks of _BLOCK bytes
         self.bad = range(0)  # bytes that cannot be read (EIO); writing mends nothing
         self.capacity = size  # bytes that can be written in all before ENOSPC
-        self.delay = 0.0  # seconds before each read or write is answered
+        self.delay = 0.0  # seconds before each read or write that comes from now on is answered
+        self._delayed: dict[threading.Timer, tuple[Any, ...]] = {}
         self.syncs = 0  # how often fsync or fdatasync came
 
     def __enter__(self) -> Self:
@@ -96,6 +97,12 @@ class FaultyFile:
         """Sets the contents from the start on, past all faults."""
         self._data[:len(data)] = data
 
+    def recover(self) -> None:
+        """No delay any more: neither for what comes, nor for what waits."""
+        self.delay = 0.0
+        for timer in list(self._delayed):
+            self._answer_delayed(timer)
+
     def _serve(self) -> None:
         while True:
             try:
@@ -106,10 +113,21 @@ class FaultyFile:
                 return  # unmounted or closed
             _, operation, unique, node = struct.unpack_from("<IIQQ", request)
             if operation in (Op.READ, Op.WRITE) and self.delay:
-                threading.Timer(self.delay, self._handle,
-                                (operation, unique, node, request[40:])).start()
+                self._answer_later(operation, unique, node, request[40:])
             else:
                 self._handle(operation, unique, node, request[40:])
+
+    def _answer_later(self, *request: Any) -> None:
+        timer = threading.Timer(self.delay, lambda: self._answer_delayed(timer))
+        self._delayed[timer] = request
+        timer.start()
+        if not self.delay:
+            self._answer_delayed(timer)  # `recover` has just been
+
+    def _answer_delayed(self, timer: threading.Timer) -> None:
+        timer.cancel()
+        if request := self._delayed.pop(timer, None):  # whoever is first
+            self._handle(*request)
 
     def _handle(self, operation: int, unique: int, node: int, body: bytes) -> None:
         if operation in _SILENT:

@@ -63,6 +63,14 @@ class Batching(GuestCase):
         self.assertEqual(guest.read_file("/tmp/data"), self.disk.read_bytes()[:KIB64])
 
     @essential
+    def test_interrupts_are_messages_that_need_no_unmasking(self) -> None:
+        guest, node = self._guest_with_disk()
+        functions = [f"/sys/bus/pci/devices/{function.address}/msi_irqs" for function in usb_view.functions(guest)]
+        self.assertNotEqual(functions, [])
+        for messages in functions:
+            self.assertNotEqual(guest.check(f"ls {messages}"), "")
+
+    @essential
     def test_a_64_kib_read_is_one_request(self) -> None:
         guest, node = self._guest_with_disk()
         done = self._counted(guest, f"sg_raw -r {KIB64} -o /tmp/data {node} {self._cdb(0x28)}")

@@ -87,7 +87,7 @@ class Uas(GuestCase):
                 (dd if=/dev/{name} of=/tmp/part{reader} bs=64k count=1 skip={8 * reader} iflag=direct 2>/dev/null
                  echo $? >/tmp/status{reader}) &""" for reader in range(4)))
             guest.wait_for("uas_eh_abort_handler", 30, since)
-            file.delay = 0.0
+            file.recover()
             for reader in range(4):
                 self.assertEqual(guest.until(f"cat /tmp/status{reader}", 60), "0")
                 start = 8 * reader * 65536

@@ -7,7 +7,7 @@ namespace periplex::guest {
 class Interrupts {
  public:
   virtual ~Interrupts() = default;
-  /// Sends the message of MSI-X vector `vector`. Without a taker it is remembered and sent once there is one.
+  /// Sends the message of MSI or MSI-X vector `vector`. Without a taker it is remembered and sent once there is one.
   virtual void send_message(unsigned vector) = 0;
   /// Whether a message of `vector` waits for a taker (the Pending Bit Array's bit).
   [[nodiscard]] virtual bool message_pending(unsigned vector) const = 0;

@@ -58,9 +58,12 @@ void Function::set_pin(bool asserted) {
 
 void Function::update_pin() {
   config_.set_interrupt_status(pin_);
-  // PCI 3.0 §6.2.2, Interrupt Disable: "A value of 1 disables the assertion of its INTx# signal"; §6.8.2: with MSI-X
-  // enabled a function "is prohibited from using its INTx# pin".
+  // PCI 3.0 §6.2.2, Interrupt Disable: "A value of 1 disables the assertion of its INTx# signal"; §6.8: with MSI or
+  // MSI-X enabled a function "is prohibited from using its INTx# pin".
   interrupts_.set_pin(pin_ && !config_.interrupt_disabled() && !message_signalled());
+  const bool message = pin_ && msi_ && msi_->enabled();
+  if (message && !told_) interrupts_.send_message(0);
+  told_ = message;
 }
 
 }  // namespace periplex::pci

@@ -83,5 +83,75 @@ TEST_F(FunctionTest, ResetReturnsEverythingToPowerOn) {
   EXPECT_EQ(function.resets, 1u);
 }
 
+class MsiFunction final : public Function {
+ public:
+  explicit MsiFunction(guest::Interrupts& interrupts) : Function({.vendor_id = 1}, interrupts) { add_msi(); }
+
+ private:
+  void reset_model() override {}
+};
+
+class MsiTest : public ::testing::Test {
+ protected:
+  void write(std::uint32_t offset, std::uint32_t value) {
+    function.config_write(offset, ByteView(reinterpret_cast<const std::byte*>(&value), 4));
+  }
+  std::uint32_t read(std::uint32_t offset) {
+    std::uint32_t value = 0;
+    function.config_read(offset, MutableByteView(reinterpret_cast<std::byte*>(&value), 4));
+    return value;
+  }
+  void enable(bool on) { write(0x40, on ? 0x1'0000 : 0); }
+
+  guest::testing::RecordedInterrupts interrupts;
+  MsiFunction function{interrupts};
+};
+
+TEST_F(MsiTest, ACapabilityForOneMessageToA64BitAddressIsStorage) {
+  EXPECT_EQ(read(0x34) & 0xff, 0x40u);
+  EXPECT_EQ(read(0x40), 0x0080'0005u);
+  write(0x44, 0xfee0'1003);
+  write(0x48, 1);
+  write(0x4c, 0xffff'4021);
+  EXPECT_EQ(read(0x44), 0xfee0'1000u);
+  EXPECT_EQ(read(0x48), 1u);
+  EXPECT_EQ(read(0x4c), 0x4021u);
+  EXPECT_EQ(function.msi_vectors(), 1u);
+  EXPECT_EQ(function.msix_vectors(), 0u);
+}
+
+TEST_F(MsiTest, TheRisingLevelIsOneMessageAndThePinStaysQuiet) {
+  enable(true);
+  function.set_pin(true);
+  function.set_pin(true);
+  EXPECT_EQ(interrupts.count(0), 1u);
+  EXPECT_FALSE(interrupts.pin);
+  function.set_pin(false);
+  EXPECT_EQ(interrupts.count(0), 1u);
+  function.set_pin(true);
+  EXPECT_EQ(interrupts.count(0), 2u);
+}
+
+TEST_F(MsiTest, WhatIsPendingGoesTheNewWayWhenTheGuestSwitches) {
+  function.set_pin(true);
+  EXPECT_EQ(interrupts.count(0), 0u);
+  enable(true);
+  EXPECT_EQ(interrupts.count(0), 1u);
+  EXPECT_FALSE(interrupts.pin);
+  enable(false);
+  EXPECT_TRUE(interrupts.pin);
+  EXPECT_EQ(interrupts.count(0), 1u);
+}
+
+TEST_F(MsiTest, AResetDisablesIt) {
+  enable(true);
+  function.set_pin(true);
+  function.reset();
+  EXPECT_FALSE(function.message_signalled());
+  function.set_pin(true);
+  EXPECT_TRUE(interrupts.pin);
+  EXPECT_EQ(interrupts.count(0), 1u);
+}
+
 }  // namespace
 }  // namespace periplex::pci

@@ -14,6 +14,10 @@ constexpr std::uint32_t kDataFlags = IrqSet::kDataNone | IrqSet::kDataBool | Irq
 constexpr std::uint32_t kActionFlags = IrqSet::kActionMask | IrqSet::kActionUnmask | IrqSet::kActionTrigger;
 constexpr auto kInvalid = std::errc::invalid_argument;
 
+constexpr bool is_message(std::uint32_t index) {
+  return index == kIrqMsi || index == kIrqMsix;
+}
+
 }  // namespace
 
 IrqLines::Vector& IrqLines::at(unsigned vector) {
@@ -46,7 +50,7 @@ void IrqLines::disarm() {
 
 void IrqLines::disable(std::uint32_t index) {
   if (index == kIrqIntx) intx_.disarm();
-  if (index == kIrqMsix) {
+  if (is_message(index)) {
     for (Vector& vector : vectors_) vector.armed.reset();
   }
 }
@@ -98,7 +102,7 @@ IrqLines::Done IrqLines::take_descriptors(const IrqSet& request, std::span<Uniqu
   }
   unsigned vector = request.start;
   for (std::optional<EventNotifier>& notifier : notifiers) {
-    if (request.index == kIrqMsix) {
+    if (is_message(request.index)) {
       arm(vector++, std::move(notifier));
     } else if (resample) {
       intx_.set_resample(std::move(notifier));
@@ -113,8 +117,8 @@ IrqLines::Done IrqLines::take_descriptors(const IrqSet& request, std::span<Uniqu
 
 IrqLines::Done IrqLines::act(const IrqSet& request, unsigned vector) {
   const bool trigger = (request.flags & IrqSet::kActionTrigger) != 0;
-  if (request.index == kIrqMsix) {
-    // MSI-X is not announced as maskable: its mask bits live in the client's copy of the table.
+  if (is_message(request.index)) {
+    // Messages are not announced as maskable: mask bits live in the client's copy of the MSI-X table.
     if (!trigger) return std::unexpected(kInvalid);
     send_message(vector);
   } else if (trigger) {

@@ -16,7 +16,7 @@ namespace periplex::vfio_user {
 ///
 /// Outlives clients: the function holds it as its `guest::Interrupts`, and each client arms and leaves it. A message of
 /// a vector that is not armed is remembered and sent as soon as it is; it stays pending while a client de-arms and arms
-/// again, and ends with a reset or the client.
+/// again, and ends with a reset or the client. A function has MSI or MSI-X, not both: one set of vectors serves either.
 class IrqLines final : public guest::Interrupts {
  public:
   explicit IrqLines(EventLoop& loop) : intx_(loop) {}

@@ -23,7 +23,9 @@ class IrqLinesTest : public ::testing::Test {
   using Done = std::expected<void, std::errc>;
 
   static UniqueFd copy(const UniqueFd& fd) { return UniqueFd(::fcntl(fd.get(), F_DUPFD_CLOEXEC, 0)); }
-  static std::uint32_t available(std::uint32_t index) { return index == kIrqIntx ? 1 : index == kIrqMsix ? 8 : 0; }
+  static std::uint32_t available(std::uint32_t index) {
+    return index == kIrqIntx || index == kIrqMsi ? 1 : index == kIrqMsix ? 8 : 0;
+  }
 
   Done set_fds(std::uint32_t index, std::uint32_t start, const std::vector<const UniqueFd*>& fds,
                std::uint32_t action = kTrigger, std::uint32_t count = 0) {
@@ -54,6 +56,17 @@ TEST_F(IrqLinesTest, AMessageIsOneEvent) {
   lines.send_message(2);
   EXPECT_EQ(events(event), 2u);
   EXPECT_FALSE(lines.message_pending(3));
+}
+
+TEST_F(IrqLinesTest, TheMessageOfMsiIsVector0) {
+  ASSERT_TRUE(arm(kIrqMsi, 0, event));
+  lines.send_message(0);
+  EXPECT_EQ(events(event), 1u);
+  ASSERT_FALSE(arm(kIrqMsi, 1, event)) << "there is one";
+  ASSERT_TRUE(act(kIrqMsi, kTrigger, 0, 0)) << "all of the index are disabled";
+  lines.send_message(0);
+  EXPECT_EQ(events(event), 0u);
+  EXPECT_TRUE(lines.message_pending(0));
 }
 
 TEST_F(IrqLinesTest, AMessageWithoutATakerIsSentWhenItsVectorIsArmed) {
@@ -201,7 +214,7 @@ TEST_F(IrqLinesTest, RefusesWhatHasNoMeaning) {
   EXPECT_TRUE(refused({.flags = IrqSet::kDataNone | kTrigger, .index = kIrqMsix, .start = 8, .count = 1}));
   EXPECT_TRUE(refused({.flags = IrqSet::kDataNone | kTrigger, .index = kIrqMsix, .start = 1, .count = ~0u}));
   EXPECT_TRUE(refused({.flags = IrqSet::kDataBool | kTrigger, .index = kIrqMsix, .count = 1})) << "no booleans";
-  EXPECT_TRUE(refused({.flags = IrqSet::kDataNone | kTrigger, .index = kIrqMsi, .count = 1}));
+  EXPECT_TRUE(refused({.flags = IrqSet::kDataNone | kTrigger, .index = kIrqReq, .count = 1}));
   EXPECT_TRUE(refused({.flags = IrqSet::kDataNone | kMask, .index = kIrqMsix, .count = 1}));
   EXPECT_FALSE(set_fds(kIrqMsix, 0, {&event}, kTrigger, 2)) << "one descriptor for two vectors";
   EXPECT_FALSE(set_fds(kIrqMsix, 0, {&event}, kUnmask));

@@ -164,6 +164,7 @@ void Session::get_region_info(const Message& message, Bytes& replies) const {
 std::uint32_t Session::irq_count(std::uint32_t index) const {
   // QEMU warns its user of "error recovery" at every start when there is no ERR; it is armed and never fires.
   if (index == kIrqIntx || index == kIrqErr) return 1;
+  if (index == kIrqMsi) return function_.msi_vectors();
   return index == kIrqMsix ? function_.msix_vectors() : 0;
 }
 

@@ -58,6 +58,8 @@ PciFunction::PciFunction(const Options& options, const std::vector<CompanionPort
   add_bar({.index = 0, .kind = pci::BarKind::memory32, .size = kBarSize}, controller_);
   const auto power = config().add_capability(kCapabilityPowerManagement, kPmc, kPowerManagementSize);
   config().add_register(kPmcsr, power.offset);
+  // The ICH9's part has none, and no driver minds: a pin costs the monitor an unmasking message for each interrupt.
+  add_msi();
   config().add_register(kReleaseNumber, 0);
   config().add_register(kUsblegsup, 0);
   config().add_register(kUsblegctlsts, 0);

@@ -6,8 +6,8 @@
 
 namespace periplex::usb::ehci {
 
-/// The EHCI controller as a PCI function (EHCI 1.0 §2.1, §5.1): class code 0C0320h, one 32-bit memory BAR, INTA#, and
-/// the handover from a BIOS to an operating system.
+/// The EHCI controller as a PCI function (EHCI 1.0 §2.1, §5.1): class code 0C0320h, one 32-bit memory BAR, INTA# or
+/// MSI, and the handover from a BIOS to an operating system.
 ///
 /// `companions` are the ports of UHCI functions of the same machine, which outlive this one.
 class PciFunction final : public pci::Function {
@@ -20,7 +20,6 @@ class PciFunction final : public pci::Function {
 
  private:
   void reset_model() override { controller_.reset(); }
-  void interrupt_mode_changed() override {}  // it has no messages
 
   Controller controller_;
 };

@@ -5,6 +5,7 @@
 
 #include "base/testing/virtual_time.hpp"
 #include "guest/testing/ram.hpp"
+#include "usb/testing/fake_device.hpp"
 
 namespace periplex::usb::ehci {
 namespace {
@@ -18,6 +19,10 @@ class PciFunctionTest : public ::testing::Test {
   }
   void write_config(std::uint32_t offset, std::uint32_t value) {
     function_.config_write(offset, ByteView(reinterpret_cast<const std::byte*>(&value), sizeof value));
+  }
+  void write_operational(std::uint32_t offset, std::uint32_t value) {
+    constexpr std::uint32_t kOperational = 0x20;
+    function_.bar_write(0, kOperational + offset, ByteView(reinterpret_cast<const std::byte*>(&value), sizeof value));
   }
 
   std::unique_ptr<guest::Memory> memory_ = guest::testing::make_ram(1u << 20);
@@ -51,16 +56,42 @@ TEST_F(PciFunctionTest, TheHandoverSemaphoresBelongToTheGuest) {
 
 TEST_F(PciFunctionTest, ItSleepsWithoutPme) {
   const std::uint32_t capability = config(0x34) & 0xff;
-  EXPECT_EQ(config(capability), 0x0003'0001u);
+  EXPECT_EQ(config(capability) & 0xffff'00ff, 0x0003'0001u);
+}
+
+TEST_F(PciFunctionTest, WithMsiAnInterruptIsAMessageAndThePinStaysQuiet) {
+  const std::uint32_t capability = config(config(0x34) & 0xff) >> 8 & 0xff;
+  EXPECT_EQ(config(capability), 0x0080'0005u);
+  write_config(capability, 0x0001'0000);
+  write_operational(0x08, 0x24);         // USBINTR: Interrupt on Async Advance, Port Change
+  write_operational(0x00, 1u << 6 | 1);  // USBCMD: doorbell, run
+  time_.run_until_idle();
+  EXPECT_EQ(interrupts_.count(0), 1u);
+  write_operational(0x04, 0x20);
+  EXPECT_EQ(interrupts_.count(0), 1u) << "nothing is left to tell of";
+  EXPECT_FALSE(interrupts_.pin);
+}
+
+TEST_F(PciFunctionTest, OfTheCausesThatAreLeftAfterAnAcknowledgementTheGuestIsToldAgain) {
+  const std::uint32_t capability = config(config(0x34) & 0xff) >> 8 & 0xff;
+  write_config(capability, 0x0001'0000);
+  usb::testing::FakeDevice device(time_, Speed::high);
+  write_operational(0x40, 1);  // CONFIGFLAG: the ports are this controller's
+  ASSERT_TRUE(function_.bus().attach(device));
+  write_operational(0x08, 0x24);
+  write_operational(0x00, 1u << 6 | 1);
+  time_.run_until_idle();
+  EXPECT_EQ(interrupts_.count(0), 1u) << "for both";
+  write_operational(0x04, 0x20);
+  EXPECT_EQ(interrupts_.count(0), 2u);
+  write_operational(0x04, 0x04);
+  EXPECT_EQ(interrupts_.count(0), 2u);
+  function_.bus().detach(device);
 }
 
 TEST_F(PciFunctionTest, AnInterruptReachesThePinAndAResetTakesItBack) {
-  constexpr std::uint64_t kOperational = 0x20;
-  const auto write = [&](std::uint64_t offset, std::uint32_t value) {
-    function_.bar_write(0, offset, ByteView(reinterpret_cast<const std::byte*>(&value), sizeof value));
-  };
-  write(kOperational + 0x08, 0x20);
-  write(kOperational, 1u << 6 | 1);
+  write_operational(0x08, 0x20);
+  write_operational(0x00, 1u << 6 | 1);
   time_.run_until_idle();
   EXPECT_TRUE(interrupts_.pin);
   function_.reset();

@@ -41,7 +41,10 @@ void Controller::add_operational_registers() {
         note_rollover();
         return usbsts_->value();
       })
-      .on_write([this](const RegisterWrite&) { update_pin(); });
+      .on_write([this](const RegisterWrite&) {
+        interrupts_.set_pin(false);  // of the causes that are left the guest is told again
+        update_pin();
+      });
   usbintr_ = &registers_.add(usbintr::reg, kOperationalBase);
   usbintr_->on_write([this](const RegisterWrite&) {
     update_pin();

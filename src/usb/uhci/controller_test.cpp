@@ -161,8 +161,10 @@ TEST_F(ControllerTest, TheSameInterruptStaysUntilItsStatusIsCleared) {
   rig_.time.advance(100us);
   EXPECT_TRUE(rig_.pin.asserted);
   EXPECT_EQ(driver_.status(), 0x01);
+  const unsigned rises = rig_.pin.rises;
   driver_.clear_status(0x02);
   EXPECT_TRUE(rig_.pin.asserted);
+  EXPECT_EQ(rig_.pin.rises, rises + 1) << "a guest that is told by messages hears of what is left";
   driver_.out16(0x04, 0x000b);
   EXPECT_FALSE(rig_.pin.asserted) << "IOC is not enabled";
   driver_.out16(0x04, 0x000f);

@@ -28,6 +28,7 @@ PciFunction::PciFunction(const Options& options, guest::Memory& memory, guest::I
                          Scheduler& scheduler)
     : Function(identity(options.companion), interrupts), controller_(options, memory, *this, scheduler) {
   add_bar({.index = kRegistersBar, .kind = pci::BarKind::io, .size = kRegisterSpace}, controller_);
+  add_msi();  // as EHCI has it, and why
   config().add_register(kSerialBusRelease, 0);
   // No keyboard controller is behind it, so nothing is ever trapped. USBPIRQDEN is kept, but does not switch the pin
   // off: firmware leaves it cleared, and not every driver sets it.

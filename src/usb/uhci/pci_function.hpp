@@ -7,7 +7,7 @@
 namespace periplex::usb::uhci {
 
 /// The UHCI controller as a PCI function (UHCI Design Guide 1.1 chapter 5): class code 0C0300h, 32 I/O ports behind
-/// BAR 4, INTA#, no capabilities.
+/// BAR 4, INTA# or MSI.
 class PciFunction final : public pci::Function {
  public:
   PciFunction(const Options& options, guest::Memory& memory, guest::Interrupts& interrupts, Scheduler& scheduler);
@@ -19,7 +19,6 @@ class PciFunction final : public pci::Function {
 
  private:
   void reset_model() override { controller_.power_on_reset(); }
-  void interrupt_mode_changed() override {}  // there is only the pin
 
   Controller controller_;
 };

@@ -37,11 +37,14 @@ TEST_F(PciFunctionTest, ACompanionIsOneOfTheIch9) {
   EXPECT_EQ(config(companion, 0x00), 0x2934'8086u);
 }
 
-TEST_F(PciFunctionTest, ThirtyTwoIoPortsLieBehindBar4AndItHasNoCapabilities) {
+TEST_F(PciFunctionTest, ThirtyTwoIoPortsLieBehindBar4) {
   write_config(function_, 0x20, 0xffff'ffff);
   EXPECT_EQ(config(function_, 0x20), 0xffff'ffe1u);
-  EXPECT_EQ(config(function_, 0x04) >> 20 & 1, 0u);
   EXPECT_EQ(config(function_, 0x3c) >> 8 & 0xff, 1u) << "INTA#";
+}
+
+TEST_F(PciFunctionTest, ItsOnlyCapabilityIsMsi) {
+  EXPECT_EQ(config(function_, config(function_, 0x34) & 0xff), 0x0080'0005u);
 }
 
 TEST_F(PciFunctionTest, TheReleaseNumberIsUsb1) {

@@ -67,6 +67,7 @@ void Controller::on_usbcmd_write(const RegisterWrite& write) {
 
 void Controller::on_usbsts_write(const RegisterWrite& write) {
   if (write.wrote_one(usbsts::USBINT)) interrupt_on_complete_ = short_packet_ = false;
+  interrupts_.set_pin(false);  // of the causes that are left the guest is told again
   update_pin();
 }
 

@@ -222,10 +222,17 @@ bool EventLoop::wait(Nanoseconds timeout) {
   return true;
 }
 
+void EventLoop::keep_processors_awake(UniqueFd device) {
+  processor_latency_ = std::make_unique<ProcessorLatency>(*this, std::move(device));
+}
+
 bool EventLoop::spin(Nanoseconds started) {
   const Nanoseconds limit = std::min(spin_budget_, until_next_timer());
   for (unsigned i = 1; now() - started < limit; ++i) {
-    if (run_pollers() || (i % kSpinsPerEpoll == 0 && wait(Nanoseconds(0)))) return true;
+    if (run_pollers() || (i % kSpinsPerEpoll == 0 && wait(Nanoseconds(0)))) {
+      if (processor_latency_) processor_latency_->touch();
+      return true;
+    }
     // The peer's threads may wait for this very core. Yielding gives it to them at once, and keeps it from going idle:
     // waking an idle core costs more than all the rest of a message.
     ::sched_yield();

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "base/time.hpp"
+#include "loop/processor_latency.hpp"
 #include "loop/unique_fd.hpp"
 
 namespace periplex {
@@ -46,6 +47,10 @@ class EventLoop final : public Scheduler {
   /// The longest time the loop spins before it sleeps; zero switches spinning off. Within it the spin adapts: it grows
   /// while work keeps arriving during it and shrinks to nothing when none does.
   void set_max_spin(Nanoseconds max) { max_spin_ = max; }
+
+  /// While work keeps arriving within the spin, no processor of this computer sleeps. `device` is /dev/cpu_dma_latency,
+  /// open for writing.
+  void keep_processors_awake(UniqueFd device);
 
   [[nodiscard]] Nanoseconds now() const override;
   [[nodiscard]] std::unique_ptr<Timer> make_timer(std::function<void()> on_expiry) override;
@@ -100,6 +105,7 @@ class EventLoop final : public Scheduler {
   std::atomic<bool> stop_ = false;
   Nanoseconds max_spin_{};
   Nanoseconds spin_budget_{};
+  std::unique_ptr<ProcessorLatency> processor_latency_;
   std::uint64_t wakeups_ = 0;
 };
 

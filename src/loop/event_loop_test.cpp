@@ -3,7 +3,9 @@
 
 #include <gtest/gtest.h>
 #include <sys/eventfd.h>
+#include <sys/mman.h>
 #include <thread>
+#include <unistd.h>
 
 namespace periplex {
 namespace {
@@ -66,6 +68,30 @@ TEST(EventLoop, TakesWorkFromOtherThreads) {
   std::thread other([&] { loop.post([&] { loop.stop(); }); });
   loop.run();
   other.join();
+}
+
+TEST(EventLoop, ProcessorsAreKeptAwakeWhileWorkArrivesWithinTheSpinAndNotLonger) {
+  const auto requested = [](int file) {
+    std::int32_t value = -1;
+    return ::pread(file, &value, sizeof value, 0) == sizeof value ? value : -1;
+  };
+  EventLoop loop;
+  UniqueFd device(::memfd_create("latency", MFD_CLOEXEC));
+  const int seen = device.get();
+  loop.keep_processors_awake(std::move(device));
+  loop.set_max_spin(10ms);
+  bool work = true;
+  const auto poller = loop.add_poller([&] { return work; });
+  auto stop = loop.make_timer([&] { loop.stop(); });
+  stop->arm(1ms);
+  loop.run();  // a short sleep, after which it spins
+  stop->arm(5ms);
+  loop.run();
+  EXPECT_EQ(requested(seen), 0);
+  work = false;
+  stop->arm(ProcessorLatency::kHold * 3);
+  loop.run();
+  EXPECT_GT(requested(seen), 1'000'000);
 }
 
 TEST(EventLoop, AnIdleLoopSleepsWithoutWakingUp) {

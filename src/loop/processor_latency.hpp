@@ -13,8 +13,8 @@ namespace periplex {
 /// QoS, Documentation/power/pm_qos_interface.rst).
 ///
 /// A register access wakes two threads of the machine's monitor, one after the other. Where that means waking an idle
-/// core it costs more than all the rest. The price is power, so the request stands only for `kHold` after the last
-/// `touch`; it ends with this object too, and with the process.
+/// core it costs more than all the rest. The price is power (of all cores), so the request stands only for `kHold`
+/// after the last `touch`; it ends with this object too, and with the process.
 class ProcessorLatency {
  public:
   static constexpr Nanoseconds kHold = std::chrono::milliseconds(20);

@@ -14,7 +14,8 @@ namespace {
 using Done = std::expected<void, SettingsError>;
 
 constexpr const char* kAdvice =
-    "the keys are name, runtime-dir, control, streams, socket-owner, socket-mode, log-level, spin-us, [capture] usb, a "
+    "the keys are name, runtime-dir, control, streams, socket-owner, socket-mode, log-level, spin-us, low-latency, "
+    "[capture] usb, a "
     "[[controller]] with kind for each controller and a [[peripheral]] with kind for each peripheral; [xhci] with "
     "usb2-ports and usb3-ports is short for a controller";
 
@@ -48,6 +49,10 @@ class Reader {
     into = node.value_exact<std::string>();
     return into.has_value();
   }
+  static bool take(const toml::node& node, std::optional<bool>& into) {
+    into = node.value_exact<bool>();
+    return into.has_value();
+  }
   static bool take(const toml::node& node, std::optional<unsigned>& into) {
     const auto value = node.value_exact<std::int64_t>();
     if (!value || *value < 0 || *value > 1'000'000) return false;
@@ -65,13 +70,15 @@ class Reader {
     if (key == "peripheral") {
       return read_all(key, node, [this](const toml::table& one) { return add_peripheral(one); });
     }
-    const bool taken =
-        (key == "name" && take(node, settings_.name)) ||
-        (key == "runtime-dir" && take(node, settings_.runtime_directory)) ||
-        (key == "control" && take(node, settings_.control)) || (key == "streams" && take(node, settings_.streams)) ||
-        (key == "socket-owner" && take(node, settings_.socket_owner)) ||
-        (key == "socket-mode" && take(node, settings_.socket_mode)) ||
-        (key == "log-level" && take(node, settings_.log_level)) || (key == "spin-us" && take(node, settings_.spin_us));
+    const bool taken = (key == "name" && take(node, settings_.name)) ||
+                       (key == "runtime-dir" && take(node, settings_.runtime_directory)) ||
+                       (key == "control" && take(node, settings_.control)) ||
+                       (key == "streams" && take(node, settings_.streams)) ||
+                       (key == "socket-owner" && take(node, settings_.socket_owner)) ||
+                       (key == "socket-mode" && take(node, settings_.socket_mode)) ||
+                       (key == "log-level" && take(node, settings_.log_level)) ||
+                       (key == "spin-us" && take(node, settings_.spin_us)) ||
+                       (key == "low-latency" && take(node, settings_.low_latency));
     if (!taken) return unknown(key, node);
     if (key == "runtime-dir") settings_.runtime_directory = path_from_here(*settings_.runtime_directory);
     if (key == "control") settings_.control = path_from_here(*settings_.control);

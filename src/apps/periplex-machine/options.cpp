@@ -58,7 +58,8 @@ CONFIGURATION FILE (--config)
   kind = "storage"
   id = "disk"
   image = "disk.img"            # relative to the file
-  Other keys: runtime-dir, control, streams, socket-owner, socket-mode, log-level, spin-us, [capture] usb.
+  Other keys: runtime-dir, control, streams, socket-owner, socket-mode, log-level, spin-us, low-latency,
+  [capture] usb.
   What the command line says counts before what the file says, controllers included; its peripherals come after those
   of the file.
 
@@ -125,6 +126,9 @@ void define(CLI::App& app, CommandLine& line, Texts& texts) {
       "How long the loop may spin for more work before it sleeps, in µs; it adapts, and an idle machine never spins "
       "(default: 200)")
       ->type_name("N");
+  app.add_flag_callback(
+      "--low-latency", [&settings] { settings.low_latency = true; },
+      "Keep this computer's processors from sleeping while the guest works (needs /dev/cpu_dma_latency; costs power)");
   add(app, "--log-level", settings.log_level, "debug, info, warning or error (default: info)")->type_name("LEVEL");
   app.add_flag("--trace", line.trace, "Write a line for every register access, transition and transfer");
   app.add_flag("--json", line.json, "Print the line that tells it is ready as JSON");

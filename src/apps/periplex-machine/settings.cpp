@@ -111,6 +111,7 @@ Settings merge(Settings first, Settings second) {
   take(first.capture, second.capture);
   take(first.log_level, second.log_level);
   take(first.spin_us, second.spin_us);
+  take(first.low_latency, second.low_latency);
   if (first.controllers.empty()) first.controllers = std::move(second.controllers);
   first.peripherals.insert(first.peripherals.begin(), std::make_move_iterator(second.peripherals.begin()),
                            std::make_move_iterator(second.peripherals.end()));
@@ -129,6 +130,7 @@ std::expected<Plan, SettingsError> make_plan(const Settings& settings) {
   const unsigned spin = settings.spin_us.value_or(static_cast<unsigned>(plan.spin.count()));
   if (spin > kMaxSpin) return wrong("the loop cannot spin that long", fmt::format("use 0 to {} µs", kMaxSpin));
   plan.spin = Microseconds(spin);
+  plan.low_latency = settings.low_latency.value_or(false);
   auto done = set_sockets(settings, plan);
   if (done) done = set_controllers(settings, plan);
   if (done && settings.log_level) done = set_log_level(*settings.log_level, plan);

@@ -26,6 +26,7 @@ struct Settings {
   std::optional<std::string> capture;
   std::optional<std::string> log_level;
   std::optional<unsigned> spin_us;
+  std::optional<bool> low_latency;
   std::vector<machine::ControllerDescription> controllers;
   std::vector<machine::Description> peripherals;
 };
@@ -42,6 +43,7 @@ struct Plan {
   std::optional<std::string> capture;
   log::Level log_level = log::Level::info;
   Microseconds spin{200};
+  bool low_latency = false;
   std::vector<machine::ControllerDescription> controllers;  ///< at least one; all have names
   std::vector<machine::Description> peripherals;
 };

@@ -39,6 +39,7 @@ socket-owner = "0:0"
 socket-mode = "0666"
 log-level = "debug"
 spin-us = 10
+low-latency = true
 [[controller]]
 kind = "ehci"
 name = "usb2"
@@ -67,6 +68,7 @@ kind = "keyboard"
   EXPECT_EQ(plan->socket_owner, 0u);
   EXPECT_EQ(plan->socket_mode, 0666u);
   EXPECT_EQ(plan->spin, Microseconds(10));
+  EXPECT_TRUE(plan->low_latency);
   const machine::Ehci ehci{.ports = 4, .verification = {.addresses = true, .descriptors = false, .data = true}};
   EXPECT_THAT(plan->controllers,
               ElementsAre(machine::ControllerDescription{"usb2", ehci},
@@ -108,9 +110,16 @@ TEST_F(ConfigurationTest, MistakesAreNamedWithTheirLine) {
 }
 
 TEST(MachineCommandLine, SaysWhatToStart) {
-  const auto line = parse({"--name", "a", "--runtime-dir", "/r", "--attach", "keyboard", "--attach", "storage,image=x",
-                           "--xhci", "usb2-ports=1", "--controller", "uhci", "--controller", "xhci", "--capture",
-                           "usb=f", "--spin-us", "0", "--json"});
+  const auto line = parse({"--name",        "a",
+                           "--runtime-dir", "/r",
+                           "--attach",      "keyboard",
+                           "--attach",      "storage,image=x",
+                           "--xhci",        "usb2-ports=1",
+                           "--controller",  "uhci",
+                           "--controller",  "xhci",
+                           "--capture",     "usb=f",
+                           "--spin-us",     "0",
+                           "--low-latency", "--json"});
   ASSERT_TRUE(line) << line.error().text;
   const auto plan = make_plan(line->settings);
   ASSERT_TRUE(plan) << plan.error().text;
@@ -120,6 +129,7 @@ TEST(MachineCommandLine, SaysWhatToStart) {
                                              machine::ControllerDescription{"xhci", machine::Xhci{}},
                                              machine::ControllerDescription{"xhci2", machine::Xhci{.usb2_ports = 1}}));
   EXPECT_EQ(plan->spin, Microseconds(0));
+  EXPECT_TRUE(plan->low_latency);
   EXPECT_TRUE(line->json);
 }
 

@@ -27,6 +27,7 @@ constexpr std::string_view kExampleMemory = "2G";
 constexpr mode_t kPassableDirectory = 0711;
 constexpr mode_t kPrivateDirectory = 0700;
 constexpr mode_t kModeBits = 07777;
+constexpr const char* kProcessorLatency = "/dev/cpu_dma_latency";
 
 std::unexpected<SettingsError> wrong(std::string text, std::string advice) {
   return std::unexpected(SettingsError{std::move(text), std::move(advice)});
@@ -50,6 +51,7 @@ std::expected<std::unique_ptr<Worker>, SettingsError> Worker::start(const Plan& 
   worker->watch_signals();
   auto done = worker->make_directory();
   if (done) done = worker->make_machine();
+  if (done && plan.low_latency) done = worker->keep_processors_awake();
   if (done && plan.capture) done = worker->start_capture(*plan.capture);
   for (const machine::Description& description : plan.peripherals) {
     if (done) done = worker->attach(description);
@@ -79,6 +81,16 @@ std::string Worker::ready_line(bool json) const {
                        control::arguments_json("qemu", qemu.words, qemu.text));
   }
   return fmt::format("{} is ready; start QEMU (10.1 or newer) with: {}", plan_.name, qemu.text);
+}
+
+std::expected<void, SettingsError> Worker::keep_processors_awake() {
+  UniqueFd device(::open(kProcessorLatency, O_WRONLY | O_CLOEXEC));
+  if (!device) {
+    return wrong(fmt::format("cannot keep processors awake: {}: {}", kProcessorLatency, std::strerror(errno)),
+                 "let the worker's user write to it (an udev rule, or root), or leave --low-latency out");
+  }
+  loop_.keep_processors_awake(std::move(device));
+  return {};
 }
 
 std::expected<void, SettingsError> Worker::make_directory() {

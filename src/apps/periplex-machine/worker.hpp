@@ -31,6 +31,7 @@ class Worker {
  private:
   explicit Worker(const Plan& plan) : plan_(plan) {}
 
+  [[nodiscard]] std::expected<void, SettingsError> keep_processors_awake();
   [[nodiscard]] std::expected<void, SettingsError> make_directory();
   [[nodiscard]] std::expected<void, SettingsError> take_directory(mode_t mode);
   /// A socket that is removed at the end.

@@ -20,6 +20,7 @@ Served::Served(std::string id, ServedHost& host, Scheduler& scheduler, const Set
       scheduler_(scheduler),
       settings_(settings),
       farewell_time_(scheduler.make_timer([this] { end(*farewell_); })),
+      disk_server_(scheduler),
       self_(std::make_shared<Served*>(this)) {}
 
 Served::~Served() {
@@ -44,7 +45,7 @@ void Served::on_opened(std::expected<std::unique_ptr<usb::Device>, std::string> 
   device_ = std::move(*device);
   attachment::ServerHost& host = *this;
   server_ = std::make_unique<attachment::DeviceServer>(*device_, id_, host, scheduler_, settings_.instances,
-                                                       settings_.server);
+                                                       settings_.server, &disk_server_);
   if (!running_) return;
   server_->connected();
   if (const Bytes early = std::exchange(early_, {}); !early.empty()) feed(early);

@@ -9,6 +9,7 @@
 #include "link/byte_queue.hpp"
 #include "link/messages.hpp"
 #include "seat/offers.hpp"
+#include "storage/attached/disk_server.hpp"
 
 namespace periplex::agent {
 
@@ -92,6 +93,7 @@ class Served final : private attachment::ServerHost {
   std::optional<link::Ending> farewell_;
   std::unique_ptr<Timer> farewell_time_;
   std::unique_ptr<usb::Device> device_;
+  storage::DiskServer disk_server_;  // for a worker that has a disk terminated
   std::unique_ptr<attachment::DeviceServer> server_;
   std::shared_ptr<Served*> self_;  // expires with this: what is opened then is closed again
 };

@@ -23,7 +23,9 @@ unsigned get_going(RemoteBench& bench, unsigned lba = 0) {
     EXPECT_EQ(bench.read(lba, 16).data, bench.agent.content(lba, 16));
   }
   bench.agent.time.advance(200ms);
+  const std::uint64_t round_trips = bench.target->counters().round_trips;
   EXPECT_LT(bench.read(lba, 16).took, 1ms);
+  EXPECT_EQ(bench.target->counters().round_trips, round_trips);
   return lba + 16;
 }
 

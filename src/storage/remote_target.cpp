@@ -109,6 +109,7 @@ void RemoteTarget::ask(RemoteCommand& command) {
   const bool may_change = !leaves_medium_alone(command.cdb_);
   if (may_change) unit->read_ahead.hold();
   command.asked_ = RemoteCommand::Asked::disk;
+  ++counters_.round_trips;
   command.tag_ = send({.lun = command.command_.lun, .command = &command, .may_change = may_change, .cdb = command.cdb_},
                       command.command_);
 }

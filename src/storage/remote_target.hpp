@@ -33,7 +33,8 @@ enum class RemoteFailure : std::uint8_t {
 };
 
 struct RemoteCounters {
-  std::uint64_t commands = 0;  ///< of the guest
+  std::uint64_t commands = 0;     ///< of the guest
+  std::uint64_t round_trips = 0;  ///< of those, that were sent to the disk and waited for its answer
   std::uint64_t bytes_read = 0;
   std::uint64_t bytes_written = 0;
   std::uint64_t early_writes = 0;  ///< reported done when they were sent

@@ -33,9 +33,11 @@ TEST(RemoteTarget, ACommandIsOneMessageEachWayWithItsData) {
   RemoteBench bench({.remote = kPlain});
   const std::size_t to_agent = bench.wire.worker.sent;
   const std::size_t to_worker = bench.wire.agent.sent;
+  const std::uint64_t round_trips = bench.target->counters().round_trips;
   EXPECT_EQ(bench.read(3, 5).data, bench.agent.content(3, 5));
   EXPECT_TRUE(bench.write(40, pattern(8192, 3)).passed());
   EXPECT_EQ(bench.agent.content(40, 16), pattern(8192, 3));
+  EXPECT_EQ(bench.target->counters().round_trips, round_trips + 2);
   EXPECT_EQ(bench.wire.worker.sent, to_agent + 2);
   EXPECT_EQ(bench.wire.agent.sent, to_worker + 2);
   EXPECT_EQ(bench.target->counters().bytes_written, 8192u);

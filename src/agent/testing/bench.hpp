@@ -9,6 +9,8 @@
 #include "agent/agent.hpp"
 #include "agent/testing/fake_gate.hpp"
 #include "usb/device/hid_keyboard.hpp"
+#include "usb/device/storage.hpp"
+#include "usb/device/testing/fake_block.hpp"
 
 namespace periplex::agent::testing {
 
@@ -36,13 +38,22 @@ class OpenDevice final : public usb::Device {
 /// A seat with keyboards, an agent and a gate, on one loop and in real time, as TLS is.
 class Bench : public ::testing::Test {
  protected:
-  struct Keyboard {
-    explicit Keyboard(const std::string& serial, Scheduler& scheduler) : device(serial, usb::Speed::full, scheduler) {}
-    usb::device::HidKeyboard device;
+  struct Lent {
     unsigned open = 0;
     unsigned openings = 0;
     std::string trouble;  ///< why it cannot be opened
     std::function<void()> gone;
+  };
+  struct Keyboard : Lent {
+    explicit Keyboard(const std::string& serial, Scheduler& scheduler) : device(serial, usb::Speed::full, scheduler) {}
+    usb::device::HidKeyboard device;
+  };
+  struct Disk : Lent {
+    static constexpr std::size_t kBlocks = 4096;
+    Disk(std::unique_ptr<usb::device::testing::FakeBlock> block, Scheduler& scheduler)
+        : medium(*block), device({.serial = "0123456789AB"}, usb::Speed::high, std::move(block), scheduler) {}
+    usb::device::testing::FakeBlock& medium;
+    usb::device::Storage device;
   };
 
   explicit Bench(Nanoseconds hold = std::chrono::seconds(60))
@@ -61,7 +72,13 @@ class Bench : public ::testing::Test {
     auto& keyboard = keyboards[serial];
     if (!keyboard) keyboard = std::make_unique<Keyboard>(serial, loop);
     return offers.arrived({.vendor = 1, .product = 2, .interface_classes = {3}, .serial_number = serial},
-                          std::make_unique<Source>(*keyboard));
+                          std::make_unique<Source>(*keyboard, keyboard->device));
+  }
+  /// Plugs the disk in.
+  std::string plug_disk() {
+    if (!disk) disk = std::make_unique<Disk>(std::make_unique<usb::device::testing::FakeBlock>(Disk::kBlocks), loop);
+    return offers.arrived({.vendor = 1, .product = 3, .interface_classes = {8}, .serial_number = "disk"},
+                          std::make_unique<Source>(*disk, disk->device));
   }
   bool run(const std::function<bool()>& done) { return link::testing::run_until(loop, done); }
   void run_for(Nanoseconds duration) {
@@ -82,6 +99,7 @@ class Bench : public ::testing::Test {
 
   EventLoop loop;
   std::map<std::string, std::unique_ptr<Keyboard>> keyboards;  // by serial number
+  std::unique_ptr<Disk> disk;
   FakeGate gate{loop};
   Agent agent;
   seat::Offers offers{seat::Rules({{.action = seat::Action::deny, .match = {.serial_number = "secret"}},
@@ -91,16 +109,17 @@ class Bench : public ::testing::Test {
  private:
   class Source final : public seat::Source {
    public:
-    explicit Source(Keyboard& keyboard) : keyboard_(keyboard) {}
+    Source(Lent& lent, usb::Device& device) : lent_(lent), device_(device) {}
     void open(std::function<void()> gone, seat::OnOpened on_opened) override {
-      if (!keyboard_.trouble.empty()) return on_opened(std::unexpected(keyboard_.trouble));
-      ++keyboard_.openings;
-      keyboard_.gone = std::move(gone);
-      on_opened(std::make_unique<OpenDevice>(keyboard_.device, keyboard_.open));
+      if (!lent_.trouble.empty()) return on_opened(std::unexpected(lent_.trouble));
+      ++lent_.openings;
+      lent_.gone = std::move(gone);
+      on_opened(std::make_unique<OpenDevice>(device_, lent_.open));
     }
 
    private:
-    Keyboard& keyboard_;
+    Lent& lent_;
+    usb::Device& device_;
   };
 };
 

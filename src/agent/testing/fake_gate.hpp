@@ -17,6 +17,7 @@
 #include "link/lane_connection.hpp"
 #include "link/random.hpp"
 #include "link/testing/tls.hpp"
+#include "storage/attached/terminated_disk.hpp"
 
 namespace periplex::agent::testing {
 
@@ -24,7 +25,7 @@ namespace periplex::agent::testing {
 class Machine final : public remote::SessionHost {
  public:
   Machine(EventLoop& loop, const std::string& id, attachment::InstanceSource instances)
-      : guest(loop), peripheral(*this, loop, std::move(instances), {.unique_id = id}) {}
+      : disk(loop), guest(loop), peripheral(*this, loop, std::move(instances), {.unique_id = id}, &disk) {}
 
   // How its gate carries its bytes.
   std::function<std::size_t(ByteView)> carry = [](ByteView) { return 0; };
@@ -56,6 +57,7 @@ class Machine final : public remote::SessionHost {
 
   unsigned arrivals = 0, departures = 0;
   std::string failure;
+  storage::TerminatedDisk disk;
   attachment::testing::Guest guest;
   attachment::RemotePeripheral peripheral;
 

@@ -28,6 +28,11 @@ void add_remote(json::object& object, const machine::Description& description, c
   if (const machine::Usbredir* usbredir = description.usbredir()) object["host"] = usbredir->host;
   object["state"] = machine::name(remote.state);
   if (!remote.why.empty()) object["why"] = remote.why;
+  if (!remote.disk) return;
+  json::object& disk = (object["disk"] = {{"terminated", remote.disk->terminated}}).get_object();
+  if (!remote.disk->terminated) return;
+  disk["read_ahead"] = remote.disk->read_ahead;
+  disk["write_cache"] = remote.disk->write_cache;
 }
 
 /// Null for what is somewhere else and in no port yet.
@@ -77,6 +82,19 @@ json::object object_of(const machine::EndpointStatistics& endpoint) {
           {"bytes", counters.bytes},
           {"errors", counters.errors},
           {"missed_intervals", counters.missed_intervals}};
+}
+
+json::object object_of(const machine::DiskStatistics& disk) {
+  return {{"commands", disk.commands},
+          {"round_trips", disk.round_trips},
+          {"bytes_read", disk.bytes_read},
+          {"bytes_written", disk.bytes_written},
+          {"read_ahead_hits", disk.read_ahead_hits},
+          {"read_ahead_misses", disk.read_ahead_misses},
+          {"read_ahead_bytes", disk.read_ahead_bytes},
+          {"wasted_bytes", disk.wasted_bytes},
+          {"early_writes", disk.early_writes},
+          {"failed_early_writes", disk.failed_early_writes}};
 }
 
 json::object object_of(const machine::ControllerStatistics& controller) {
@@ -139,8 +157,10 @@ std::string to_json(const std::vector<machine::PeripheralView>& peripherals) {
 std::string to_json(const machine::Statistics& statistics) {
   json::array devices;
   for (const machine::PeripheralStatistics& peripheral : statistics.peripherals) {
-    devices.push_back(json::object{
-        {"id", peripheral.id}, {"controller", peripheral.controller}, {"endpoints", array_of(peripheral.endpoints)}});
+    json::object device{
+        {"id", peripheral.id}, {"controller", peripheral.controller}, {"endpoints", array_of(peripheral.endpoints)}};
+    if (peripheral.disk) device["disk"] = object_of(*peripheral.disk);
+    devices.push_back(std::move(device));
   }
   return json::serialize(json::object{{"loop", {{"wakeups", statistics.wakeups}}},
                                       {"controllers", array_of(statistics.controllers)},

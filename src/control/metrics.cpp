@@ -10,6 +10,7 @@ namespace {
 
 using machine::ControllerStatistics;
 using machine::ControllerView;
+using machine::DiskStatistics;
 using machine::EndpointStatistics;
 using machine::PeripheralStatistics;
 using machine::PeripheralView;
@@ -103,6 +104,29 @@ constexpr EndpointMetric kEndpointMetrics[] = {
      "Isochronous intervals without the packet that should have been there."},
 };
 
+struct DiskMetric {
+  std::string_view name;
+  std::uint64_t DiskStatistics::* member;
+  std::string_view help;
+};
+constexpr DiskMetric kDiskMetrics[] = {
+    {"periplex_disk_commands_total", &DiskStatistics::commands, "Commands of the guest to a disk at a seat."},
+    {"periplex_disk_round_trips_total", &DiskStatistics::round_trips,
+     "Commands that had to wait until the disk itself had answered."},
+    {"periplex_disk_read_bytes_total", &DiskStatistics::bytes_read, "Bytes that the guest read."},
+    {"periplex_disk_written_bytes_total", &DiskStatistics::bytes_written, "Bytes that the guest wrote."},
+    {"periplex_disk_read_ahead_hits_total", &DiskStatistics::read_ahead_hits,
+     "Reads that were served from what had been read ahead."},
+    {"periplex_disk_read_ahead_misses_total", &DiskStatistics::read_ahead_misses, "Reads that were not."},
+    {"periplex_disk_read_ahead_bytes_total", &DiskStatistics::read_ahead_bytes, "Bytes that were asked for ahead."},
+    {"periplex_disk_wasted_bytes_total", &DiskStatistics::wasted_bytes,
+     "Bytes that were asked for ahead and never read."},
+    {"periplex_disk_early_writes_total", &DiskStatistics::early_writes,
+     "Writes that were reported done when they had been sent."},
+    {"periplex_disk_failed_early_writes_total", &DiskStatistics::failed_early_writes,
+     "Writes that failed after they had been reported done."},
+};
+
 void add_controllers(Exposition& text, const machine::MachineView& machine, const machine::Statistics& statistics) {
   for (const ControllerMetric& metric : kControllerMetrics) {
     text.begin(metric.name, metric.type, metric.help);
@@ -132,6 +156,17 @@ void add_endpoints(Exposition& text, std::string_view machine, const machine::St
   }
 }
 
+void add_disks(Exposition& text, std::string_view machine, const machine::Statistics& statistics) {
+  for (const DiskMetric& metric : kDiskMetrics) {
+    text.begin(metric.name, Type::counter, metric.help);
+    for (const PeripheralStatistics& peripheral : statistics.peripherals) {
+      if (!peripheral.disk) continue;
+      text.sample(labels({{"machine", machine}, {"peripheral", peripheral.id}, {"controller", peripheral.controller}}),
+                  (*peripheral.disk).*metric.member);
+    }
+  }
+}
+
 }  // namespace
 
 std::string metrics_text(const machine::MachineView& machine, const std::vector<PeripheralView>& peripherals,
@@ -152,6 +187,7 @@ std::string metrics_text(const machine::MachineView& machine, const std::vector<
                 peripheral.configured);
   }
   add_endpoints(text, machine.name, statistics);
+  add_disks(text, machine.name, statistics);
   return text.take();
 }
 

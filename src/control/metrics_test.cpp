@@ -58,7 +58,20 @@ std::string sample() {
       {.id = "d",
        .controller = "xhci",
        .endpoints = {endpoint(0x81, usb::TransferType::bulk, 10), endpoint(2, usb::TransferType::bulk, 20)}},
-      {.id = "k", .controller = "xhci", .endpoints = {endpoint(0x81, usb::TransferType::interrupt, 30)}}};
+      {.id = "k", .controller = "xhci", .endpoints = {endpoint(0x81, usb::TransferType::interrupt, 30)}},
+      {.id = "far",
+       .controller = "xhci",
+       .endpoints = {},
+       .disk = machine::DiskStatistics{.commands = 1,
+                                       .round_trips = 2,
+                                       .bytes_read = 3,
+                                       .bytes_written = 4,
+                                       .read_ahead_hits = 5,
+                                       .read_ahead_misses = 6,
+                                       .read_ahead_bytes = 7,
+                                       .wasted_bytes = 8,
+                                       .early_writes = 9,
+                                       .failed_early_writes = 10}}};
   return metrics_text(machine, peripherals, statistics);
 }
 
@@ -105,6 +118,18 @@ TEST(Metrics, NameEveryCounterOfAnEndpoint) {
   }
   EXPECT_THAT(all, Contains("periplex_endpoint_bytes_total{machine=\"vm1\",peripheral=\"k\",controller=\"xhci\","
                             "endpoint=\"0x81\",type=\"interrupt\"} 35"));
+}
+
+TEST(Metrics, NameEveryCounterOfADiskAtASeat) {
+  const std::vector<std::string> all = lines(sample());
+  int expected = 1;
+  for (const char* word :
+       {"commands", "round_trips", "read_bytes", "written_bytes", "read_ahead_hits", "read_ahead_misses",
+        "read_ahead_bytes", "wasted_bytes", "early_writes", "failed_early_writes"}) {
+    EXPECT_THAT(all,
+                Contains("periplex_disk_" + std::string(word) +
+                         R"(_total{machine="vm1",peripheral="far",controller="xhci"} )" + std::to_string(expected++)));
+  }
 }
 
 TEST(Metrics, TellOfControllersAndPeripherals) {

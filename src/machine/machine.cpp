@@ -28,7 +28,8 @@ Machine::Machine(EventLoop& loop, Options options, std::vector<ControllerPlan> c
                .watch =
                    [this](usb::ObservedDevice& device) {
                      if (capture_) device.observe(capture_->observer());
-                   }}) {}
+                   },
+               .disks = options_.remote_disks}) {}
 
 Machine::~Machine() {
   controllers_.stop();

@@ -26,6 +26,7 @@ class Machine final : public Operations {
   struct Options {
     std::string name;
     std::string control_socket;
+    DiskSettings remote_disks{};  ///< of disks at seats whose own settings do not say
   };
 
   Machine(EventLoop& loop, Options options, std::vector<ControllerPlan> controllers);

@@ -67,9 +67,16 @@ enum class RemoteState : std::uint8_t {
   }
   return "?";
 }
+/// How a disk at a seat is brought to the guest.
+struct DiskView {
+  bool terminated = false;        ///< else it is tunnelled
+  std::uint64_t read_ahead = 0;   ///< bytes at most; 0: none
+  std::uint64_t write_cache = 0;  ///< bytes at most; 0: none
+};
 struct RemoteView {
   RemoteState state = RemoteState::connecting;
-  std::string why;  ///< gone: the reason, for people
+  std::string why{};               ///< gone: the reason, for people
+  std::optional<DiskView> disk{};  ///< of a seat's disk, once it is known to be one
 };
 
 /// A peripheral that is plugged in, or about to be. Its description names the controller and the speed that it got.
@@ -131,10 +138,25 @@ struct EndpointStatistics {
   usb::EndpointCounters counters;
 };
 
+/// What a terminated disk has done since it was plugged in.
+struct DiskStatistics {
+  std::uint64_t commands = 0;     ///< of the guest
+  std::uint64_t round_trips = 0;  ///< of those, for which it had to wait until the disk itself had answered
+  std::uint64_t bytes_read = 0;
+  std::uint64_t bytes_written = 0;
+  std::uint64_t read_ahead_hits = 0;    ///< reads that were served from what had been read ahead
+  std::uint64_t read_ahead_misses = 0;  ///< those that were not
+  std::uint64_t read_ahead_bytes = 0;   ///< that were asked for ahead
+  std::uint64_t wasted_bytes = 0;       ///< of those, that the guest never read
+  std::uint64_t early_writes = 0;       ///< reported done when they had been sent
+  std::uint64_t failed_early_writes = 0;
+};
+
 struct PeripheralStatistics {
   std::string id;
   std::string controller;
   std::vector<EndpointStatistics> endpoints;
+  std::optional<DiskStatistics> disk{};
 };
 
 /// What one controller has done since the start.

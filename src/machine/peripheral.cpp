@@ -25,12 +25,6 @@ std::unexpected<SpecificationError> wrong(std::string text, std::string advice) 
   return std::unexpected(SpecificationError{std::move(text), std::move(advice)});
 }
 
-std::optional<bool> parse_bool(std::string_view text) {
-  if (text == "true" || text == "on" || text == "yes") return true;
-  if (text == "false" || text == "off" || text == "no") return false;
-  return std::nullopt;
-}
-
 std::optional<usb::Speed> parse_speed(std::string_view text) {
   for (const usb::Speed speed : {usb::Speed::full, usb::Speed::high, usb::Speed::super}) {
     if (text == usb::name(speed)) return speed;
@@ -172,9 +166,11 @@ Applied apply_usbip(Usbip& usbip, const Setting& setting) {
 }
 
 Applied apply_seat(Seat& seat, const Setting& setting) {
+  if (auto applied = apply(seat.disk, setting)) return std::move(*applied);
   if (setting.key != "peripheral") {
     return wrong(fmt::format("seat has no setting \"{}\"", setting.key),
-                 "its settings are peripheral, id, controller and speed");
+                 "its settings are peripheral, id, controller and speed, and for a disk terminate, read-ahead and "
+                 "write-cache");
   }
   const std::size_t slash = setting.value.find('/');
   const bool good =
@@ -216,8 +212,11 @@ Applied check(const Description& description) {
     return wrong("a USB/IP device needs a host and a bus id",
                  "write usbip,host=HOST,busid=1-1; `usbip list -r HOST` shows what there is");
   }
-  if (const Seat* seat = description.seat(); seat != nullptr && seat->peripheral.empty()) {
-    return wrong("a peripheral at a seat needs a name", "write seat,peripheral=SEAT/ID");
+  if (const Seat* seat = description.seat()) {
+    if (seat->peripheral.empty()) {
+      return wrong("a peripheral at a seat needs a name", "write seat,peripheral=SEAT/ID");
+    }
+    if (auto good = check(seat->disk); !good) return good;
   }
   if (const Usbredir* usbredir = description.usbredir(); usbredir != nullptr && usbredir->host.empty()) {
     return wrong("a usbredir device needs a host",
@@ -341,7 +340,10 @@ std::vector<Setting> settings(const Description& description) {
     list.push_back({"busid", usbip->bus_id});
     if (usbip->reports_ahead > 0) list.push_back({"ahead", fmt::format("{}", usbip->reports_ahead)});
   }
-  if (const Seat* seat = description.seat()) list.push_back({"peripheral", seat->peripheral});
+  if (const Seat* seat = description.seat()) {
+    list.push_back({"peripheral", seat->peripheral});
+    for (Setting& setting : settings(seat->disk)) list.push_back(std::move(setting));
+  }
   if (const Usbredir* usbredir = description.usbredir()) list.push_back({"host", usbredir->host});
   return list;
 }

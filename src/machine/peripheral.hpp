@@ -10,6 +10,7 @@
 #include <variant>
 #include <vector>
 
+#include "machine/disk_settings.hpp"
 #include "machine/specification.hpp"
 #include "usb/speed.hpp"
 
@@ -75,6 +76,7 @@ struct Usbip {
 /// description.
 struct Seat {
   std::string peripheral;  ///< SEAT/ID
+  DiskSettings disk{};     ///< if it is one
   friend bool operator==(const Seat&, const Seat&) = default;
 };
 /// A device at a usbredir server. The connection to that comes with the description as a stream socket; `host` only
@@ -120,7 +122,7 @@ struct Description {
 ///     sound[,playback=FILE][,capture=FILE]
 ///     usbip,host=HOST[:PORT],busid=BUSID[,ahead=N]
 ///     usbredir,host=HOST[:PORT]
-///     seat,peripheral=SEAT/ID
+///     seat,peripheral=SEAT/ID[,terminate=false][,read-ahead=off|SIZE][,write-cache=on|SIZE]
 ///
 /// Every kind also takes id=ID, controller=NAME and speed=super|high|full (sound: not super; usbip, usbredir and seat:
 /// no faster than that).

@@ -6,7 +6,7 @@
 #include <utility>
 
 #include "base/log.hpp"
-#include "machine/remote_session.hpp"
+#include "machine/seat_session.hpp"
 #include "usb/device_reference.hpp"
 #include "usb/other_speed_device.hpp"
 
@@ -24,55 +24,58 @@ Outcome<std::unique_ptr<RemotePeripheral>> RemotePeripheral::make(Description de
 RemotePeripheral::RemotePeripheral(Description description, UniqueFd socket, const RemoteServices& services)
     : description_(std::move(description)),
       services_(services),
-      session_(make_remote_session(description_, static_cast<remote::SessionHost&>(*this), services.loop)) {
+      remote_(make_remote_session(description_, static_cast<remote::SessionHost&>(*this), services.loop)) {
   if (socket) connect(std::move(socket));
 }
 
 void RemotePeripheral::connect(UniqueFd socket) {
   if (state_ == RemoteState::gone || leaving_) return;
   if (stream_) lost();
-  stream_ =
-      std::make_unique<ByteStream>(services_.loop, std::move(socket),
-                                   ByteStream::Events{.received = [this](ByteView bytes) { session_->receive(bytes); },
-                                                      .closed =
-                                                          [this](const std::string& why) {
-                                                            if (state_ != RemoteState::gone)
-                                                              log::info("machine", fmt::format("{}: {}", id(), why));
-                                                            lost();
-                                                          },
-                                                      .drained = {}});
-  session_->connected();
+  stream_ = std::make_unique<ByteStream>(
+      services_.loop, std::move(socket),
+      ByteStream::Events{.received = [this](ByteView bytes) { remote_.session->receive(bytes); },
+                         .closed =
+                             [this](const std::string& why) {
+                               if (state_ != RemoteState::gone) log::info("machine", fmt::format("{}: {}", id(), why));
+                               lost();
+                             },
+                         .drained = {}});
+  remote_.session->connected();
 }
 
 /// The stream is at its end, or another takes its place.
 void RemotePeripheral::lost() {
   // It may be the one that is calling.
   if (stream_) services_.loop.defer([old = std::move(stream_)] {});
-  if (state_ != RemoteState::gone) session_->disconnected();
+  if (state_ != RemoteState::gone) remote_.session->disconnected();
 }
 
 RemotePeripheral::~RemotePeripheral() {
   leave();
   // What it holds for the guest comes back through what stands in front of it.
-  session_.reset();
+  remote_ = {};
 }
 
 void RemotePeripheral::leave() {
   if (std::exchange(leaving_, true)) return;
   pull();
-  session_->disconnected();
+  remote_.session->disconnected();
   if (stream_) stream_->finish();
 }
 
 PeripheralView RemotePeripheral::view() const {
-  PeripheralView view{
-      .description = description_, .port = port_.value, .leds = {}, .terminal = {}, .remote = RemoteView{state_, why_}};
+  PeripheralView view{.description = description_,
+                      .port = port_.value,
+                      .leds = {},
+                      .terminal = {},
+                      .remote = RemoteView{.state = state_, .why = why_}};
   if (!in_port()) {
     view.description.speed.reset();
     return view;
   }
   view.description.controller = controller_;
   view.description.speed = front_->speed();
+  if (remote_.seat != nullptr) view.remote->disk = remote_.seat->disk();
   services_.controllers.for_each_endpoint(
       *front_, controller_, [&](usb::EndpointAddress endpoint, usb::TransferType, const usb::EndpointCounters&) {
         view.configured |= endpoint.number() != 0;
@@ -83,6 +86,7 @@ PeripheralView RemotePeripheral::view() const {
 PeripheralStatistics RemotePeripheral::statistics() const {
   PeripheralStatistics statistics{.id = id(), .controller = controller_, .endpoints = {}};
   if (!in_port()) return statistics;
+  if (remote_.seat != nullptr) statistics.disk = remote_.seat->disk_statistics();
   services_.controllers.for_each_endpoint(
       *front_, controller_,
       [&](usb::EndpointAddress address, usb::TransferType type, const usb::EndpointCounters& counters) {

@@ -9,6 +9,7 @@
 #include "loop/byte_stream.hpp"
 #include "machine/controllers.hpp"
 #include "machine/operations.hpp"
+#include "machine/remote_session.hpp"
 #include "remote/session.hpp"
 #include "usb/observed_device.hpp"
 
@@ -24,6 +25,7 @@ struct RemoteServices {
   // Peripherals at seats, by SEAT/ID: streams for it are waited for, or not any more. Empty where none can come.
   std::function<void(const std::string& name)> want{};
   std::function<void(const std::string& name)> leave{};
+  DiskSettings disks{};  ///< of disks at seats whose own settings do not say
 };
 
 /// One peripheral that is somewhere else: a session on an open stream socket, and what that offers, in a port.
@@ -78,7 +80,7 @@ class RemotePeripheral final : private remote::SessionHost {
   bool leaving_ = false;
   log::RateLimit arrivals_;
   std::unique_ptr<ByteStream> stream_;  // null while there is no connection
-  std::unique_ptr<remote::Session> session_;
+  RemoteSession remote_;
   std::unique_ptr<usb::ObservedDevice> front_;  // of the session's device: destroyed before it
 };
 

@@ -13,12 +13,18 @@ RemotePeripherals::~RemotePeripherals() {
 }
 
 Outcome<> RemotePeripherals::check(const Seat& seat) const {
+  const bool terminated = seat.disk.or_else(services_.disks).terminate.value_or(true);
+  if (!terminated && !machine::check({false, seat.disk.read_ahead, seat.disk.write_cache})) {
+    return std::unexpected(Refusal{Reason::conflict,
+                                   "this machine has its disks tunnelled, without read-ahead and write cache",
+                                   "add terminate=true, or leave read-ahead and write-cache out"});
+  }
   if (!services_.want) {
     return std::unexpected(Refusal{Reason::conflict, "no gate can bring this machine a stream",
                                    "start periplex-machine with --streams PATH"});
   }
   const bool taken = std::ranges::any_of(list_, [&](const auto& one) {
-    return one->description().seat() != nullptr && *one->description().seat() == seat;
+    return one->description().seat() != nullptr && one->description().seat()->peripheral == seat.peripheral;
   });
   if (!taken) return {};
   return std::unexpected(
@@ -26,10 +32,11 @@ Outcome<> RemotePeripherals::check(const Seat& seat) const {
 }
 
 Outcome<PeripheralView> RemotePeripherals::attach(Description description, Files files) {
-  const auto seat = description.seat() == nullptr ? std::nullopt : std::optional(*description.seat());
-  if (seat) {
+  if (Seat* const seat = std::get_if<Seat>(&description.options)) {
     if (auto good = check(*seat); !good) return std::unexpected(std::move(good.error()));
+    seat->disk = seat->disk.or_else(services_.disks);
   }
+  const auto seat = description.seat() == nullptr ? std::nullopt : std::optional(*description.seat());
   UniqueFd socket = files.empty() ? UniqueFd() : std::move(files.front());
   auto made = RemotePeripheral::make(std::move(description), std::move(socket), services_);
   if (!made) return std::unexpected(std::move(made.error()));

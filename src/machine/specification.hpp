@@ -34,6 +34,9 @@ struct Specification {
 [[nodiscard]] std::expected<Specification, SpecificationError> split_specification(std::string_view text,
                                                                                    std::string_view example);
 
+/// true, on, yes; false, off, no.
+[[nodiscard]] std::optional<bool> parse_bool(std::string_view text);
+
 /// Digits only, of a number that fits.
 [[nodiscard]] std::optional<std::uint64_t> parse_number(std::string_view text);
 

@@ -15,8 +15,9 @@ using Done = std::expected<void, SettingsError>;
 
 constexpr const char* kAdvice =
     "the keys are name, runtime-dir, control, streams, socket-owner, socket-mode, log-level, spin-us, low-latency, "
-    "[capture] usb, a "
-    "[[controller]] with kind for each controller and a [[peripheral]] with kind for each peripheral; [xhci] with "
+    "[capture] usb, [remote-disks], a [[controller]] with kind for each controller and a [[peripheral]] with kind for "
+    "each "
+    "peripheral; [xhci] with "
     "usb2-ports and usb3-ports is short for a controller";
 
 /// Reads one file; keeps its name for messages and its directory for relative paths.
@@ -63,6 +64,7 @@ class Reader {
 
   Done read_top(std::string_view key, const toml::node& node) {
     if (key == "capture") return read_capture(node);
+    if (key == "remote-disks" && node.is_table()) return read_remote_disks(*node.as_table());
     if (key == "xhci" && node.is_table()) return add_controller("xhci", *node.as_table());
     if (key == "controller") {
       return read_all(key, node, [this](const toml::table& one) { return add_controller({}, one); });
@@ -93,6 +95,15 @@ class Reader {
       if (key != "usb" || !take(value, settings_.capture)) return unknown(fmt::format("capture.{}", key.str()), value);
     }
     if (settings_.capture) settings_.capture = path_from_here(*settings_.capture);
+    return {};
+  }
+
+  Done read_remote_disks(const toml::table& table) {
+    const auto specification = read_specification(table);
+    if (!specification) return std::unexpected(specification.error());
+    const auto disks = machine::describe_disks(specification->settings);
+    if (!disks) return wrong(table.source().begin.line, disks.error().text, disks.error().advice);
+    settings_.remote_disks = *disks;
     return {};
   }
 

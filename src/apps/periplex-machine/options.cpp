@@ -41,9 +41,11 @@ PERIPHERALS (--attach)
   usbredir,host=HOST[:PORT][,id=ID]
       A device at a usbredir server, as `usbredirect --device BUS-DEV --as ADDRESS:PORT` is; the port is 4000 unless it
       is given. Connected to before anything is served, neither encrypted nor authenticated.
-  seat,peripheral=SEAT/ID[,id=ID]
+  seat,peripheral=SEAT/ID[,id=ID][,terminate=false][,read-ahead=off|SIZE][,write-cache=on|SIZE]
       A peripheral at a seat; periplex-gate brings its streams (--streams). While the seat cannot be reached it stays in
-      its port, held, for up to 20 s.
+      its port, held, for up to 20 s. A disk's commands travel whole, with their data, unless it is tunnelled instead
+      (terminate=false). read-ahead (on, 16M at most) fetches what a guest that reads in sequence will read next;
+      write-cache (off) reports writes done when they are sent. SIZE is 64K to 64M.
   All take controller=NAME (default: the first that runs its speed and has a free port) and speed=super|high|full
   (default: full; for disks the fastest there is, for serial ports high if there is; sound: not super;
   usbip, usbredir and seat: the device's own, or as fast as there is a controller for).
@@ -58,6 +60,8 @@ CONFIGURATION FILE (--config)
   kind = "storage"
   id = "disk"
   image = "disk.img"            # relative to the file
+  [remote-disks]
+  read-ahead = "32M"            # and terminate, write-cache: of all disks at seats that do not say it themselves
   Other keys: runtime-dir, control, streams, socket-owner, socket-mode, log-level, spin-us, low-latency,
   [capture] usb.
   What the command line says counts before what the file says, controllers included; its peripherals come after those
@@ -91,6 +95,7 @@ struct Texts {
   std::vector<std::string> peripherals;
   std::string xhci;
   std::string capture;
+  std::string remote_disks;
 };
 
 CLI::Option* add_repeated(CLI::App& app, const char* name, std::vector<std::string>& into, const char* help) {
@@ -119,6 +124,10 @@ void define(CLI::App& app, CommandLine& line, Texts& texts) {
   add(app, "--streams", settings.streams,
       "Take the streams of peripherals at seats on this socket, to which periplex-gate connects")
       ->type_name("PATH");
+  app.add_option("--remote-disks", texts.remote_disks,
+                 "How disks at seats are brought here that do not say it themselves: terminate, read-ahead and "
+                 "write-cache, see below")
+      ->type_name("KEY=VALUE,...");
   app.add_option("--capture", texts.capture,
                  "Write USB traffic to a pcapng file that Wireshark opens; it holds what is typed")
       ->type_name("usb=FILE");
@@ -151,6 +160,11 @@ std::expected<void, SettingsError> take_texts(CommandLine& line, const Texts& te
     auto description = machine::parse_specification(text);
     if (!description) return wrong("--attach", text, description.error());
     line.settings.peripherals.push_back(std::move(*description));
+  }
+  if (!texts.remote_disks.empty()) {
+    const auto disks = machine::parse_disk_settings(texts.remote_disks);
+    if (!disks) return wrong("--remote-disks", texts.remote_disks, disks.error());
+    line.settings.remote_disks = *disks;
   }
   if (texts.capture.empty()) return {};
   constexpr std::string_view kUsb = "usb=";

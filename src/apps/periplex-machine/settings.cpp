@@ -112,6 +112,7 @@ Settings merge(Settings first, Settings second) {
   take(first.log_level, second.log_level);
   take(first.spin_us, second.spin_us);
   take(first.low_latency, second.low_latency);
+  first.remote_disks = first.remote_disks.or_else(second.remote_disks);
   if (first.controllers.empty()) first.controllers = std::move(second.controllers);
   first.peripherals.insert(first.peripherals.begin(), std::make_move_iterator(second.peripherals.begin()),
                            std::make_move_iterator(second.peripherals.end()));
@@ -127,6 +128,7 @@ std::expected<Plan, SettingsError> make_plan(const Settings& settings) {
   }
   plan.capture = settings.capture;
   plan.peripherals = settings.peripherals;
+  plan.remote_disks = settings.remote_disks;
   const unsigned spin = settings.spin_us.value_or(static_cast<unsigned>(plan.spin.count()));
   if (spin > kMaxSpin) return wrong("the loop cannot spin that long", fmt::format("use 0 to {} µs", kMaxSpin));
   plan.spin = Microseconds(spin);

@@ -27,6 +27,7 @@ struct Settings {
   std::optional<std::string> log_level;
   std::optional<unsigned> spin_us;
   std::optional<bool> low_latency;
+  machine::DiskSettings remote_disks;
   std::vector<machine::ControllerDescription> controllers;
   std::vector<machine::Description> peripherals;
 };
@@ -44,6 +45,7 @@ struct Plan {
   log::Level log_level = log::Level::info;
   Microseconds spin{200};
   bool low_latency = false;
+  machine::DiskSettings remote_disks;                       ///< of disks at seats
   std::vector<machine::ControllerDescription> controllers;  ///< at least one; all have names
   std::vector<machine::Description> peripherals;
 };

@@ -50,6 +50,8 @@ usb2-ports = 2
 usb3-ports = 3
 [capture]
 usb = "/u.pcapng"
+[remote-disks]
+read-ahead = 131072
 [[peripheral]]
 kind = "storage"
 id = "disk"
@@ -74,6 +76,7 @@ kind = "keyboard"
               ElementsAre(machine::ControllerDescription{"usb2", ehci},
                           machine::ControllerDescription{"xhci", machine::Xhci{.usb2_ports = 2, .usb3_ports = 3}}));
   EXPECT_EQ(plan->capture, "/u.pcapng");
+  EXPECT_EQ(plan->remote_disks.read_ahead, 131072u);
   ASSERT_EQ(plan->peripherals.size(), 2u);
   EXPECT_TRUE(plan->peripherals[0].storage()->readonly);
   EXPECT_EQ(plan->peripherals[0].storage()->bad_sectors.size(), 1u);
@@ -97,6 +100,7 @@ TEST_F(ConfigurationTest, MistakesAreNamedWithTheirLine) {
       {"[[controller]]\nports = 4\n", ":1: there is no controller of kind \"\""},
       {"[[controller]]\nkind = \"ehci\"\nports = 3\n", ":1: an EHCI cannot have 3 ports"},
       {"peripheral = 4\n", "\"peripheral\""},
+      {"[remote-disks]\nterminate = false\nread-ahead = true\n", ":1: a disk that is tunnelled"},
       {"[[peripheral]]\nid = \"a\"\n", "no peripheral of kind \"\""},
       {"[[peripheral]]\nkind = \"mouse\"\nspeed = [1]\n", ":3: \"speed\""},
   };
@@ -110,16 +114,17 @@ TEST_F(ConfigurationTest, MistakesAreNamedWithTheirLine) {
 }
 
 TEST(MachineCommandLine, SaysWhatToStart) {
-  const auto line = parse({"--name",        "a",
-                           "--runtime-dir", "/r",
-                           "--attach",      "keyboard",
-                           "--attach",      "storage,image=x",
-                           "--xhci",        "usb2-ports=1",
-                           "--controller",  "uhci",
-                           "--controller",  "xhci",
-                           "--capture",     "usb=f",
-                           "--spin-us",     "0",
-                           "--low-latency", "--json"});
+  const auto line = parse({"--name",         "a",
+                           "--runtime-dir",  "/r",
+                           "--attach",       "keyboard",
+                           "--attach",       "storage,image=x",
+                           "--xhci",         "usb2-ports=1",
+                           "--controller",   "uhci",
+                           "--controller",   "xhci",
+                           "--capture",      "usb=f",
+                           "--spin-us",      "0",
+                           "--low-latency",  "--json",
+                           "--remote-disks", "terminate=false"});
   ASSERT_TRUE(line) << line.error().text;
   const auto plan = make_plan(line->settings);
   ASSERT_TRUE(plan) << plan.error().text;
@@ -130,14 +135,18 @@ TEST(MachineCommandLine, SaysWhatToStart) {
                                              machine::ControllerDescription{"xhci2", machine::Xhci{.usb2_ports = 1}}));
   EXPECT_EQ(plan->spin, Microseconds(0));
   EXPECT_TRUE(plan->low_latency);
+  EXPECT_EQ(plan->remote_disks.terminate, false);
   EXPECT_TRUE(line->json);
 }
 
 TEST(MachineCommandLine, CountsBeforeTheFile) {
-  const Settings merged = merge({.name = "line", .peripherals = {{.id = "b"}}},
-                                {.name = "file", .spin_us = 7, .peripherals = {{.id = "a"}}});
+  const Settings merged =
+      merge({.name = "line", .remote_disks = {.read_ahead = 2}, .peripherals = {{.id = "b"}}},
+            {.name = "file", .spin_us = 7, .remote_disks = {.write_cache = 1}, .peripherals = {{.id = "a"}}});
   EXPECT_EQ(merged.name, "line");
   EXPECT_EQ(merged.spin_us, 7u);
+  EXPECT_EQ(merged.remote_disks.read_ahead, 2u);
+  EXPECT_EQ(merged.remote_disks.write_cache, 1u);
   EXPECT_EQ(merged.peripherals.at(0).id, "a");
   EXPECT_EQ(merged.peripherals.at(1).id, "b");
 }
@@ -157,6 +166,7 @@ TEST(MachineCommandLine, MistakesEndWithStatusTwo) {
                                                 {"--controller", "uhci,ports=99"},
                                                 {"--capture", "x"},
                                                 {"--spin-us", "many"},
+                                                {"--remote-disks", "read-ahead=fast"},
                                                 {"stray"}}) {
     const auto line = parse(words);
     ASSERT_FALSE(line) << words[0];

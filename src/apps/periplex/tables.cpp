@@ -76,6 +76,18 @@ std::string terminal_name(const json::value& terminal) {
   return plain(link != nullptr ? link : member(terminal, "path"));
 }
 
+/// How a disk at a seat is brought here; empty for what is none.
+std::string disk_text(const json::value* disk) {
+  if (disk == nullptr) return "";
+  if (!is_true(member(*disk, "terminated"))) return ", tunnelled";
+  std::string text = ", terminated";
+  for (const auto& [name, what] : {std::pair("read_ahead", "read-ahead"), std::pair("write_cache", "write cache")}) {
+    const json::value* const size = member(*disk, name);
+    if (number(size).value_or(0) > 0) text += fmt::format(", {} {}", what, size_text(size));
+  }
+  return text;
+}
+
 /// What only one kind of peripheral has.
 std::string details(const json::value& device) {
   if (plain(member(device, "kind")) == "storage") {
@@ -106,7 +118,8 @@ std::string details(const json::value& device) {
     const std::string what = at_seat != nullptr ? plain(at_seat)
                                                 : fmt::format("{}{}", bus_id == nullptr ? "" : plain(bus_id) + " at ",
                                                               plain(member(device, "host")));
-    return fmt::format("{}: {}{}", what, plain(state), why == nullptr ? "" : " (" + plain(why) + ")");
+    return fmt::format("{}: {}{}{}", what, plain(state), why == nullptr ? "" : " (" + plain(why) + ")",
+                       disk_text(member(device, "disk")));
   }
   std::string leds;
   for (const json::value& led : items(device, "leds")) leds += (leds.empty() ? "lit: " : ", ") + plain(&led);
@@ -177,11 +190,23 @@ std::string statistics_table(std::string_view text) {
       endpoints.push_back(std::move(row));
     }
   }
+  std::vector<Row> disks{{"DISK", "COMMANDS", "ROUND TRIPS", "HITS", "MISSES", "EARLY WRITES", "FAILED LATER", "READ",
+                          "WRITTEN", "READ AHEAD", "WASTED"}};
+  for (const json::value& device : items(answer, "devices")) {
+    const json::value* const disk = member(device, "disk");
+    if (disk == nullptr) continue;
+    disks.push_back(row_of(*disk, {"commands", "round_trips", "read_ahead_hits", "read_ahead_misses", "early_writes",
+                                   "failed_early_writes"}));
+    disks.back().insert(disks.back().begin(), plain(member(device, "id")));
+    for (const char* bytes : {"bytes_read", "bytes_written", "read_ahead_bytes", "wasted_bytes"}) {
+      disks.back().push_back(size_text(member(*disk, bytes)));
+    }
+  }
   const json::value* loop = member(answer, "loop");
   return aligned(controllers) +
          fmt::format("\n\nThe event loop woke up {} times.",
                      plain(loop == nullptr ? nullptr : member(*loop, "wakeups"))) +
-         (endpoints.size() > 1 ? "\n\n" + aligned(endpoints) : "");
+         (endpoints.size() > 1 ? "\n\n" + aligned(endpoints) : "") + (disks.size() > 1 ? "\n\n" + aligned(disks) : "");
 }
 
 std::string text_member(std::string_view text, std::string_view name) {

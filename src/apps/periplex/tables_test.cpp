@@ -65,6 +65,25 @@ TEST(Tables, StatisticsShowControllersAndEndpoints) {
             "          0");
 }
 
+TEST(Tables, ADiskAtASeatShowsHowItIsBroughtHereAndWhatThatSaves) {
+  const std::string begin = R"({"devices":[{"id":"d","kind":"seat","speed":"high","controller":"x","port":1,)"
+                            R"("configured":true,"peripheral":"desk/usb:1","state":"plugged","disk":)";
+  EXPECT_THAT(peripherals_table(begin + R"({"terminated":false}}]})"),
+              ::testing::HasSubstr("desk/usb:1: plugged, tunnelled"));
+  EXPECT_THAT(peripherals_table(begin + R"({"terminated":true,"read_ahead":16777216,"write_cache":0}}]})"),
+              ::testing::EndsWith("desk/usb:1: plugged, terminated, read-ahead 16 MiB"));
+  EXPECT_THAT(
+      statistics_table(R"({"controllers":[],"devices":[{"id":"k","endpoints":[]},{"id":"d","endpoints":[],"disk":{)"
+                       R"("commands":9,"round_trips":4,"bytes_read":2048,"bytes_written":512,"read_ahead_hits":3,)"
+                       R"("read_ahead_misses":2,"read_ahead_bytes":4096,"wasted_bytes":1024,"early_writes":1,)"
+                       R"("failed_early_writes":0}}]})"),
+      ::testing::EndsWith("\n\n"
+                          "DISK  COMMANDS  ROUND TRIPS  HITS  MISSES  EARLY WRITES  FAILED LATER  READ   WRITTEN  "
+                          "READ AHEAD  WASTED\n"
+                          "d     9         4            3     2       1             0             2 KiB  512 B    "
+                          "4 KiB       1 KiB"));
+}
+
 TEST(Tables, ClientsOfControllersAreFound) {
   const auto clients = controller_clients(
       R"({"controllers":[{"name":"a","client":{"connected":true,"shared_bytes":7}},{"name":"b","client":{}},{}]})");

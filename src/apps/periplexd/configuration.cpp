@@ -86,9 +86,34 @@ class Reader {
     return wrong(table.source().begin.line, fmt::format("\"{}\" cannot be a gate's name", settings_.name));
   }
 
+  Done read_disks(const toml::table& table, machine::DiskSettings& into) {
+    std::vector<machine::Setting> settings;
+    for (const auto& [key, node] : table) {
+      std::string text;
+      if (const auto flag = node.value_exact<bool>()) {
+        text = *flag ? "true" : "false";
+      } else if (const auto number = node.value_exact<std::int64_t>()) {
+        text = fmt::format("{}", *number);
+      } else if (!take(node, text)) {
+        return unknown(key.str(), node);
+      }
+      settings.push_back({std::string(key.str()), std::move(text)});
+    }
+    const auto disks = machine::describe_disks(settings);
+    if (!disks) {
+      return wrong(table.source().begin.line, fmt::format("{} ({})", disks.error().text, disks.error().advice));
+    }
+    into = *disks;
+    return {};
+  }
+
   Done read_machine(const toml::table& table) {
     ManagedMachine machine;
     for (const auto& [key, node] : table) {
+      if (key == "remote-disks" && node.is_table()) {
+        if (auto done = read_disks(*node.as_table(), machine.remote_disks); !done) return done;
+        continue;
+      }
       const bool taken = (key == "name" && take(node, machine.name)) || (key == "start" && take(node, machine.start)) ||
                          (key == "config" && take_path(node, machine.configuration)) ||
                          (key == "streams" && take_path(node, machine.streams));
@@ -99,6 +124,12 @@ class Reader {
     }
     if (std::ranges::find(settings_.machines, machine.name, &ManagedMachine::name) != settings_.machines.end()) {
       return wrong(table.source().begin.line, fmt::format("there are two machines \"{}\"", machine.name));
+    }
+    if (!machine.start && machine.remote_disks != periplex::machine::DiskSettings{}) {
+      return wrong(table.source().begin.line,
+                   fmt::format("the worker of {} is started elsewhere, and with it goes what is said of its disks: set "
+                               "start = true, or tell it there (periplex-machine --remote-disks)",
+                               machine.name));
     }
     settings_.machines.push_back(std::move(machine));
     return {};

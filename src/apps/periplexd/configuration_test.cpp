@@ -35,6 +35,9 @@ listen = "127.0.0.1:0"
 name = "vm1"
 start = true
 config = "vm1.toml"
+[machine.remote-disks]
+read-ahead = "32M"
+write-cache = true
 [[machine]]
 name = "vm2"
 streams = "elsewhere.sock"
@@ -47,6 +50,7 @@ machine = "vm1"
   EXPECT_EQ(settings->listen, "127.0.0.1:0");
   ASSERT_EQ(settings->machines.size(), 2U);
   EXPECT_EQ(settings->machines[0].configuration, directory + "/vm1.toml");
+  EXPECT_EQ(machine::format_disk_settings(settings->machines[0].remote_disks), "read-ahead=32M,write-cache=8M");
   EXPECT_EQ(settings->machines[0].streams, directory + "/run/vm1/streams.sock");
   EXPECT_EQ(settings->machines[1].streams, directory + "/elsewhere.sock");
   ASSERT_EQ(settings->bindings.size(), 1U);
@@ -61,6 +65,11 @@ TEST_F(ManagerConfigurationTest, SaysWhatIsWrongAndWhere) {
   EXPECT_THAT(read("[[machine]]\nname = \"a\"\n[[machine]]\nname = \"a\"\n").error(), HasSubstr("two machines"));
   EXPECT_THAT(read("[[binding]]\nmachine = \"vm9\"\n").error(), HasSubstr("\"vm9\", which there is not"));
   EXPECT_THAT(read("[[machine]]\nname = \"a\"\nstart = \"yes\"\n").error(), HasSubstr("\"start\""));
+  const std::string started = "[[machine]]\nname = \"a\"\nstart = true\n[machine.remote-disks]\n";
+  EXPECT_THAT(read(started + "colour = 3\n").error(), HasSubstr("host.toml:4: disks at seats have no setting"));
+  EXPECT_THAT(read(started + "read-ahead = \"fast\"\n").error(), HasSubstr("read-ahead=off"));
+  EXPECT_THAT(read("[[machine]]\nname = \"a\"\nremote-disks = {terminate = false}\n").error(),
+              HasSubstr("the worker of a is started elsewhere"));
 }
 
 TEST_F(ManagerConfigurationTest, NeedsNoFile) {

@@ -132,6 +132,9 @@ void Daemon::start_workers() {
     if (!machine.configuration.empty()) {
       plan.arguments.insert(plan.arguments.end(), {"--config", machine.configuration});
     }
+    if (const std::string disks = periplex::machine::format_disk_settings(machine.remote_disks); !disks.empty()) {
+      plan.arguments.insert(plan.arguments.end(), {"--remote-disks", disks});
+    }
     started_.push_back(machine.name);
     children_.push_back(std::make_unique<Child>(loop_, std::move(plan)));
     children_.back()->start();

@@ -26,6 +26,8 @@ constexpr const char* kFooter = R"(CONFIGURATION FILE (--config)
   start = true                        # start its worker: periplex-machine --name vm1 --streams ...
   config = "vm1.toml"                 # of the worker
   # streams = "..."                   # its stream socket; default: RUNTIME-DIR/NAME/streams.sock
+  [machine.remote-disks]              # its disks at seats, where a peripheral's own settings do not say
+  read-ahead = "32M"                  # on (16M), off, or a size; write-cache (off) likewise; terminate = false tunnels
   [[binding]]                         # what a machine may have; the first that fits counts
   seat = "desk-*"                     # patterns: * and ?
   peripheral = "*"

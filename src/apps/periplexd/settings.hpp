@@ -6,15 +6,17 @@
 #include <vector>
 
 #include "gate/configuration.hpp"
+#include "machine/disk_settings.hpp"
 
 namespace periplex::apps {
 
 /// A machine of this host.
 struct ManagedMachine {
   std::string name;
-  bool start = false;         ///< its worker is started here; else by somebody else
-  std::string configuration;  ///< of its worker (periplex-machine --config); may be empty
-  std::string streams;        ///< its worker's stream socket
+  bool start = false;                    ///< its worker is started here; else by somebody else
+  std::string configuration;             ///< of its worker (periplex-machine --config); may be empty
+  std::string streams;                   ///< its worker's stream socket
+  machine::DiskSettings remote_disks{};  ///< of its disks at seats, if its worker is started here
   bool operator==(const ManagedMachine&) const = default;
 };
 

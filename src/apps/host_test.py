@@ -252,6 +252,28 @@ machine = "vm1"
         _seat, kind, payload = self.begin(credentials)
         self.assertEqual((kind, struct.unpack_from("<H", payload)[0]), (REFUSE, NOT_ALLOWED))
 
+    @staticmethod
+    def status(process):
+        """What the kernel says of a process: /proc/PID/status."""
+        return dict(line.split(":\t", 1) for line in Path(f"/proc/{process}/status").read_text().splitlines() if ":\t" in line)
+
+    @unittest.skipIf(os.environ.get("PERIPLEX_SANITIZE"), "what is built with a sanitizer is not confined")
+    def test_the_gate_has_given_up_what_it_does_not_need(self):
+        self.wait(lambda: self.state().get("in_force"), "the gate tells how it is confined")
+        gate, = self.processes("periplex-gate")
+        status = self.status(gate)
+        self.assertEqual((status["NoNewPrivs"], status["Seccomp"], int(status["CapEff"], 16)), ("1", "2", 0))
+        self.assertIn("system-calls", self.state()["in_force"])
+        if os.geteuid() == 0:
+            self.assertNotIn("0", status["Uid"].split() + status["Gid"].split())
+            self.assertEqual(status["Groups"].split(), [])
+            self.assertEqual(os.listdir(f"/proc/{gate}/root"), [])
+            self.assertIn("own-user", self.state()["in_force"])
+        limits = Path(f"/proc/{gate}/limits").read_text().splitlines() if os.geteuid() == 0 else []
+        for line in limits:
+            if line.startswith(("Max core file size", "Max processes", "Max locked memory")):
+                self.assertEqual(line.split()[-3:-1], ["0", "0"], line)
+
     def test_what_ends_is_started_again_and_all_ends_in_order(self):
         self.wait(lambda: self.state()["machines"] == [{"name": "vm1", "worker": True}], "the worker is there")
         for name in ("periplex-gate", "periplex-machine"):

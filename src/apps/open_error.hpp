@@ -9,6 +9,7 @@ namespace periplex::apps {
 struct OpenError {
   std::string text;
   std::string advice;
+  int error = 0;  ///< errno of the call that failed, where the caller may want to know
 };
 
 }  // namespace periplex::apps

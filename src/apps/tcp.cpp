@@ -142,8 +142,11 @@ std::expected<UniqueFd, OpenError> listen_tcp(const Endpoint& endpoint) {
   if (socket) set(socket, SOL_SOCKET, SO_REUSEADDR, 1);
   if (!socket || ::bind(socket.get(), address.ai_addr, address.ai_addrlen) != 0 ||
       ::listen(socket.get(), kBacklog) != 0) {
-    return failure(fmt::format("cannot listen on port {}: {}", endpoint.port, std::strerror(errno)),
-                   "is another server there? Choose another port with --listen");
+    const int error = errno;
+    return std::unexpected(
+        OpenError{.text = fmt::format("cannot listen on port {}: {}", endpoint.port, std::strerror(error)),
+                  .advice = "is another server there? Choose another port with --listen",
+                  .error = error});
   }
   return socket;
 }

@@ -3,6 +3,7 @@
 
 #include <spdlog/sinks/stdout_color_sinks.h>
 #include <spdlog/spdlog.h>
+#include <time.h>
 
 namespace periplex::log {
 namespace {
@@ -31,6 +32,11 @@ spdlog::logger& logger() {
 }
 
 }  // namespace
+
+void prepare() {
+  ::tzset();
+  (void)logger();
+}
 
 void set_level(Level level) {
   logger().set_level(to_spdlog(level));

@@ -13,6 +13,8 @@ namespace periplex::log {
 
 enum class Level : std::uint8_t { debug, info, warning, error };
 
+/// Makes itself ready: afterwards it opens no file.
+void prepare();
 void set_level(Level level);
 void write(Level level, std::string_view layer, std::string_view text);
 

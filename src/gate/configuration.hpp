@@ -24,12 +24,6 @@ struct KnownSeat {
   bool operator==(const KnownSeat&) const = default;
 };
 
-struct KnownMachine {
-  std::string name;
-  std::string streams;  ///< path of its worker's stream socket
-  bool operator==(const KnownMachine&) const = default;
-};
-
 /// Peripherals of seats that a machine may have. Both are patterns: `*` stands for any characters, `?` for one.
 struct Binding {
   std::string seat;
@@ -43,8 +37,8 @@ struct Configuration {
   link::Credentials own{};  ///< its certificate and its key
   std::string authority{};  ///< the certificate that it trusts
   std::vector<KnownSeat> seats{};
-  std::vector<KnownMachine> machines{};
-  std::vector<Binding> bindings{};  ///< the first that fits counts
+  std::vector<std::string> machines{};  ///< their names
+  std::vector<Binding> bindings{};      ///< the first that fits counts
 
   /// Null: nobody with this certificate may come.
   [[nodiscard]] const KnownSeat* seat_of(std::string_view fingerprint) const;

@@ -11,8 +11,9 @@ namespace {
 namespace json = boost::json;
 
 constexpr std::size_t kMaxPemText = 16 * 1024;
-constexpr std::size_t kMaxPath = 107;  // sockaddr_un
 constexpr std::size_t kMaxPeripherals = 128;
+constexpr std::size_t kMaxMeasures = 32;
+constexpr std::size_t kMaxSentence = 512;
 
 std::string_view plain(json::string_view text) {
   return {text.data(), text.size()};
@@ -60,6 +61,21 @@ class Members {
       read(Members(one.get_object(), mistake_));
     }
   }
+  /// The member `name`, if it is there, as a list of texts.
+  std::vector<std::string> texts(std::string_view name, std::size_t most, std::size_t longest) {
+    const json::value* const value = object_.if_contains(boosted(name));
+    if (value == nullptr) return {};
+    std::vector<std::string> read;
+    const bool list = value->is_array() && value->get_array().size() <= most;
+    if (!list) return wrong(fmt::format("\"{}\" is no list of at most {}", name, most)), read;
+    for (const json::value& one : value->get_array()) {
+      if (!one.is_string() || one.get_string().size() > longest) {
+        return wrong(fmt::format("\"{}\" has what is no text of at most {} characters", name, longest)), read;
+      }
+      read.emplace_back(plain(one.get_string()));
+    }
+    return read;
+  }
   void wrong(std::string what) {
     if (mistake_.empty()) mistake_ = std::move(what);
   }
@@ -79,10 +95,9 @@ Configuration read_configuration(Members from) {
     if (!is_name(read.seats.back().name)) seat.wrong(fmt::format("\"{}\" is no seat's name", read.seats.back().name));
   });
   from.each("machines", kMaxMachines, [&](Members machine) {
-    read.machines.push_back({.name = machine.text("name", kMaxName), .streams = machine.text("streams", kMaxPath)});
-    const std::string& name = read.machines.back().name;
+    const std::string& name = read.machines.emplace_back(machine.text("name", kMaxName));
     if (!is_name(name)) machine.wrong(fmt::format("\"{}\" is no machine's name", name));
-    if (std::ranges::count(read.machines, name, &KnownMachine::name) > 1) {
+    if (std::ranges::count(read.machines, name) > 1) {
       machine.wrong(fmt::format("there are two machines \"{}\"", name));
     }
   });
@@ -127,6 +142,8 @@ State read_state(Members from) {
   from.each("machines", kMaxMachines, [&](Members machine) {
     state.machines.push_back({.name = machine.text("name", kMaxName), .worker = machine.flag("worker")});
   });
+  state.confinement = {.in_force = from.texts("in_force", kMaxMeasures, kMaxSentence),
+                       .missing = from.texts("missing", kMaxMeasures, kMaxSentence)};
   return state;
 }
 
@@ -180,9 +197,7 @@ std::string to_line(const Configuration& configuration) {
     seats.push_back(json::object{{"name", seat.name}, {"fingerprint", seat.fingerprint}});
   }
   json::array machines;
-  for (const KnownMachine& machine : configuration.machines) {
-    machines.push_back(json::object{{"name", machine.name}, {"streams", machine.streams}});
-  }
+  for (const std::string& machine : configuration.machines) machines.push_back(json::object{{"name", machine}});
   json::array bindings;
   for (const Binding& binding : configuration.bindings) {
     bindings.push_back(
@@ -234,7 +249,11 @@ std::string to_line(const State& state) {
   for (const MachineState& machine : state.machines) {
     machines.push_back(json::object{{"name", machine.name}, {"worker", machine.worker}});
   }
-  return line_of("state", {{"seats", std::move(seats)}, {"machines", std::move(machines)}});
+  const auto texts = [](const std::vector<std::string>& list) { return json::array(list.begin(), list.end()); };
+  return line_of("state", {{"seats", std::move(seats)},
+                           {"machines", std::move(machines)},
+                           {"in_force", texts(state.confinement.in_force)},
+                           {"missing", texts(state.confinement.missing)}});
 }
 
 }  // namespace periplex::gate

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "gate/configuration.hpp"
+#include "sandbox/confinement.hpp"
 
 /// What the gate and its parent tell each other: one JSON object a line, in both directions (docs/gate.md). Boost.JSON
 /// stays behind this.
@@ -68,6 +69,7 @@ struct MachineState {
 struct State {
   std::vector<SeatState> seats;
   std::vector<MachineState> machines;
+  sandbox::Confinement confinement;  ///< the gate's own
   bool operator==(const State&) const = default;
 };
 

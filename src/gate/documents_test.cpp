@@ -14,7 +14,7 @@ TEST(Documents, AConfigurationIsReadAsItWasWritten) {
                                     .own = {.certificate = "c", .key = "k"},
                                     .authority = "a",
                                     .seats = {{"desk", "f"}},
-                                    .machines = {{"vm1", "/run/vm1"}},
+                                    .machines = {"vm1"},
                                     .bindings = {{"desk", "*", "vm1"}}};
   const std::string line = to_line(configuration);
   EXPECT_EQ(line.find('\n'), line.size() - 1);
@@ -43,7 +43,8 @@ TEST(Documents, ReportsAreReadAsTheyWereWritten) {
                  .agent = "a \"quoted\" name\n",
                  .state = "held",
                  .peripherals = {{.id = "usb:1", .kind = "usb", .vendor = 0x951, .product = 2, .state = "attached"}}}},
-      .machines = {{.name = "vm1", .worker = true}}};
+      .machines = {{.name = "vm1", .worker = true}},
+      .confinement = {.in_force = {"landlock"}, .missing = {"a root: why"}}};
   const auto read = parse_report(to_line(state));
   ASSERT_TRUE(read) << read.error();
   EXPECT_EQ(std::get<State>(*read), state);
@@ -58,7 +59,7 @@ TEST(Documents, SayWhatIsWrong) {
   EXPECT_THAT(parse_instruction(R"({"other":{}})").error(), HasSubstr("no instruction"));
   EXPECT_THAT(parse_instruction(R"({"configure":{}})").error(), HasSubstr("\"name\" is no text"));
   EXPECT_THAT(parse_instruction(R"({"configure":{"name":"h","certificate":"","key":"","authority":"",)"
-                                R"("machines":[{"name":"../x","streams":"/s"}]}})")
+                                R"("machines":[{"name":"../x"}]}})")
                   .error(),
               HasSubstr("no machine's name"));
   EXPECT_THAT(parse_instruction(R"({"configure":{"name":"h","certificate":"","key":"","authority":"",)"

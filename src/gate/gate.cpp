@@ -73,11 +73,19 @@ void Gate::set_workers() {
   std::erase_if(workers_, [this](const auto& entry) {
     return std::ranges::find(configuration_.machines, entry.second->machine()) == configuration_.machines.end();
   });
-  for (const KnownMachine& machine : configuration_.machines) {
-    auto& worker = workers_[machine.name];
+  for (const std::string& machine : configuration_.machines) {
+    auto& worker = workers_[machine];
     if (worker) continue;
-    worker = std::make_unique<Worker>(loop_, machine, [this] { reconsider_->arm(Nanoseconds(0)); });
+    worker = std::make_unique<Worker>(
+        loop_, machine,
+        Worker::Events{.ask = [this](const std::string& name) { events_.connect_worker(name); },
+                       .changed = [this] { reconsider_->arm(Nanoseconds(0)); }});
   }
+}
+
+void Gate::worker_connected(std::string_view machine, UniqueFd socket) {
+  const auto found = workers_.find(machine);
+  if (found != workers_.end() && socket) found->second->connected(std::move(socket));
 }
 
 void Gate::reconsider() {

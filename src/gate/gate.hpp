@@ -25,6 +25,8 @@ class Gate final : private link::LaneConnection::Owner, private SeatHost {
   struct Events {
     /// Whether the question can be asked; `answer` follows.
     std::function<bool(const EnrolmentQuestion&)> enrol;
+    /// Asks for a connection to the stream socket of a machine's worker; `worker_connected` follows, or nothing.
+    std::function<void(const std::string& machine)> connect_worker;
     /// `state` has something new.
     std::function<void()> changed;
   };
@@ -42,6 +44,8 @@ class Gate final : private link::LaneConnection::Owner, private SeatHost {
   /// Replaces all that the last one said. On an error nothing has changed.
   [[nodiscard]] std::expected<void, std::string> configure(Configuration configuration);
   void answer(const EnrolmentVerdict& verdict);
+  /// A connected socket of type SOCK_SEQPACKET. Of a machine that is not known it is closed.
+  void worker_connected(std::string_view machine, UniqueFd socket);
   [[nodiscard]] State state() const;
 
  private:

@@ -193,7 +193,7 @@ void Seat::reconsider() {
 
 void Seat::reconsider(Offer& offer) {
   const Worker* const worker = wanting(offer);
-  if (offer.channel && (worker == nullptr || worker->machine().name != offer.machine)) {
+  if (offer.channel && (worker == nullptr || worker->machine() != offer.machine)) {
     close_channel(offer, worker == nullptr ? Reason::finished : Reason::worker_gone);
   }
   if (worker == nullptr || offer.channel || offer.not_before > loop_.now()) return;
@@ -207,7 +207,7 @@ void Seat::open(Offer& offer) {
                                      .compression = may_compress(offer.peripheral)});
   if (!opened) return try_later(offer, std::string(name(opened.error())));
   offer.channel = *opened;
-  offer.machine = wanting(offer)->machine().name;
+  offer.machine = wanting(offer)->machine();
   offer.why.clear();
   log::info("gate", fmt::format("{} of {} goes to {}", offer.peripheral.id, known_.name, offer.machine));
   if (session_.room(*opened) > 0) begin_stream(offer);
@@ -268,7 +268,7 @@ SeatState Seat::state() const {
     one.vendor = offer.peripheral.vendor;
     one.product = offer.peripheral.product;
     const Worker* const allowed = host_.worker_for(known_.name, id);
-    if (allowed != nullptr) one.machine = allowed->machine().name;
+    if (allowed != nullptr) one.machine = allowed->machine();
     one.why = offer.why;
     if (offer.channel) {
       one.state = offer.stream ? "attached" : "held";

@@ -14,11 +14,11 @@ constexpr char kWaitsNoMore = '-';
 
 }  // namespace
 
-Worker::Worker(EventLoop& loop, KnownMachine machine, std::function<void()> changed)
+Worker::Worker(EventLoop& loop, std::string machine, Events events)
     : loop_(loop),
       machine_(std::move(machine)),
-      changed_(std::move(changed)),
-      reconnect_(loop.make_timer([this] { connect(); })) {
+      events_(std::move(events)),
+      reconnect_(loop.make_timer([this] { ask(); })) {
   reconnect_->arm(Nanoseconds(0));
 }
 
@@ -31,20 +31,27 @@ bool Worker::hand_over(std::string_view unique_name, const UniqueFd& stream) {
   return socket_ != nullptr && socket_->send(unique_name, stream.get());
 }
 
-void Worker::connect() {
-  auto socket = connect_messages(machine_.streams);
-  if (!socket) {
-    reconnect_->arm(retry_);
-    retry_ = std::min(retry_ * 2, kLastRetry);
-    return;
-  }
+void Worker::ask() {
+  ask_later();  // unless an answer comes
+  events_.ask(machine_);
+}
+
+void Worker::ask_later() {
+  reconnect_->arm(retry_);
+  retry_ = std::min(retry_ * 2, kLastRetry);
+}
+
+void Worker::connected(UniqueFd socket) {
+  reconnect_->cancel();
   retry_ = kFirstRetry;
+  if (socket_) loop_.defer([old = std::move(socket_)] {});
+  wishes_.clear();
   socket_ = std::make_unique<MessageSocket>(
-      loop_, std::move(*socket),
+      loop_, std::move(socket),
       MessageSocket::Events{.received = [this](std::string_view text, UniqueFd) { received(text); },
                             .closed = [this] { lost(); }});
-  log::info("gate", fmt::format("the worker of {} is there", machine_.name));
-  changed_();
+  log::info("gate", fmt::format("the worker of {} is there", machine_));
+  events_.changed();
 }
 
 void Worker::received(std::string_view text) {
@@ -55,20 +62,19 @@ void Worker::received(std::string_view text) {
     if (const auto found = wishes_.find(name); found != wishes_.end()) wishes_.erase(found);
   } else {
     if (limit_.allow(loop_.now())) {
-      log::warning("gate", fmt::format("the worker of {} says what it should not", machine_.name));
+      log::warning("gate", fmt::format("the worker of {} says what it should not", machine_));
     }
     return;
   }
-  changed_();
+  events_.changed();
 }
 
 void Worker::lost() {
-  log::info("gate", fmt::format("the worker of {} is gone", machine_.name));
+  log::info("gate", fmt::format("the worker of {} is gone", machine_));
   loop_.defer([old = std::move(socket_)] {});
   wishes_.clear();
-  reconnect_->arm(retry_);
-  retry_ = std::min(retry_ * 2, kLastRetry);
-  changed_();
+  ask_later();
+  events_.changed();
 }
 
 }  // namespace periplex::gate

@@ -6,6 +6,9 @@
 #include <sys/auxv.h>
 #endif
 
+#include <array>
+#include <openssl/rand.h>
+
 #include "link/openssl.hpp"
 
 namespace periplex::link {
@@ -92,6 +95,14 @@ std::expected<void, std::string> show_authority(SSL_CTX& context, const std::str
 }
 
 }  // namespace
+
+void prepare_tls() {
+  (void)OPENSSL_init_ssl(OPENSSL_INIT_LOAD_CONFIG | OPENSSL_INIT_LOAD_SSL_STRINGS, nullptr);
+  // The generator takes its first seed.
+  std::array<unsigned char, 1> byte{};
+  (void)RAND_bytes(byte.data(), byte.size());
+  (void)RAND_priv_bytes(byte.data(), byte.size());
+}
 
 bool processor_has_aes() {
 #if defined(__x86_64__)

@@ -55,6 +55,9 @@ class TlsContext {
   std::shared_ptr<ssl_ctx_st> context_;
 };
 
+/// Reads what the library wants of files before it is used first; afterwards it opens none.
+void prepare_tls();
+
 /// Whether this processor encrypts AES with instructions of its own.
 [[nodiscard]] bool processor_has_aes();
 

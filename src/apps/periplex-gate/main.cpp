@@ -3,7 +3,12 @@
 #include <cstdio>
 #include <exception>
 #include <fcntl.h>
+#include <string>
+#include <sys/socket.h>
+#include <utility>
+#include <vector>
 
+#include "apps/periplex-gate/confinement.hpp"
 #include "apps/periplex-gate/options.hpp"
 #include "apps/periplex-gate/service.hpp"
 #include "base/log.hpp"
@@ -20,9 +25,23 @@ log::Level level_of(const std::string& text) {
   return text == "error" ? log::Level::error : log::Level::info;
 }
 
-void make_nonblocking(int descriptor) {
-  (void)::fcntl(descriptor, F_SETFL, ::fcntl(descriptor, F_GETFL) | O_NONBLOCK);
-  (void)::fcntl(descriptor, F_SETFD, FD_CLOEXEC);
+int complain(const std::string& text) {
+  std::fprintf(stderr, "periplex-gate: %s\n", text.c_str());
+  return kFailed;
+}
+
+/// Whether it is one, which then does not block.
+bool is_socket(int descriptor, int wanted) {
+  int type = 0;
+  socklen_t size = sizeof type;
+  if (::getsockopt(descriptor, SOL_SOCKET, SO_TYPE, &type, &size) != 0 || type != wanted) return false;
+  return ::fcntl(descriptor, F_SETFL, ::fcntl(descriptor, F_GETFL) | O_NONBLOCK) == 0;
+}
+
+std::vector<int> given(const apps::GateOptions& options) {
+  std::vector<int> descriptors{options.listening, options.parent, options.workers};
+  if (options.root >= 0) descriptors.push_back(options.root);
+  return descriptors;
 }
 
 int run(int argc, const char* const* argv) {
@@ -32,14 +51,17 @@ int run(int argc, const char* const* argv) {
     return options.error().status;
   }
   log::set_level(level_of(options->log_level));
-  if (const auto done = apps::give_up_privileges(options->listening, options->parent); !done) {
-    std::fprintf(stderr, "periplex-gate: %s\nperiplexd starts it; see periplex-gate --help\n", done.error().c_str());
-    return kFailed;
-  }
+  const bool there = is_socket(options->listening, SOCK_STREAM) && is_socket(options->parent, SOCK_STREAM) &&
+                     is_socket(options->workers, SOCK_SEQPACKET);
+  if (!there) return complain("its sockets are not there\nperiplexd starts it; see periplex-gate --help");
   std::signal(SIGPIPE, SIG_IGN);
-  make_nonblocking(options->listening);
-  make_nonblocking(options->parent);
-  apps::GateService service{UniqueFd(options->listening), UniqueFd(options->parent)};
+  // What it needs itself (an epoll, an eventfd) it makes after others are closed and before nothing can be made.
+  if (auto done = sandbox::close_others(given(*options)); !done) return complain(done.error());
+  apps::GateService service({UniqueFd(options->listening), UniqueFd(options->parent), UniqueFd(options->workers)});
+  auto confined = apps::confine({.user = options->user, .root = options->root});
+  if (!confined) return complain(confined.error());
+  for (const std::string& missing : confined->missing) log::warning("gate", "not in force: " + missing);
+  service.set_confinement(std::move(*confined));
   service.run();
   return 0;
 }
@@ -50,7 +72,6 @@ int main(int argc, char** argv) {
   try {
     return run(argc, argv);
   } catch (const std::exception& error) {
-    std::fprintf(stderr, "periplex-gate: %s\n", error.what());
-    return kFailed;
+    return complain(error.what());
   }
 }

@@ -2,14 +2,20 @@
 #pragma once
 
 #include <expected>
+#include <optional>
 #include <string>
+
+#include "sandbox/process.hpp"
 
 namespace periplex::apps {
 
-/// What a command line of periplex-gate says: numbers of open descriptors, and nothing else.
+/// What a command line of periplex-gate says: numbers, of open descriptors most of them.
 struct GateOptions {
   int listening = -1;
   int parent = -1;
+  int workers = -1;
+  int root = -1;                        ///< -1: none
+  std::optional<sandbox::User> user{};  ///< that it becomes, where it is root
   std::string log_level = "info";
 };
 

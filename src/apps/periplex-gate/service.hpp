@@ -1,32 +1,39 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include <expected>
-#include <string>
+#include <string_view>
 
 #include "gate/gate.hpp"
 #include "gate/parent.hpp"
 #include "loop/event_loop.hpp"
+#include "loop/message_socket.hpp"
+#include "sandbox/confinement.hpp"
 
 namespace periplex::apps {
 
 /// The gate as a process.
 class GateService {
  public:
-  GateService(UniqueFd listening, UniqueFd parent);
+  struct Sockets {
+    UniqueFd listening;
+    UniqueFd parent;
+    UniqueFd workers;  ///< where connections to workers are asked for
+  };
+  explicit GateService(Sockets sockets);
+  /// What its parent is told of it.
+  void set_confinement(sandbox::Confinement confinement) { confinement_ = std::move(confinement); }
   /// Until the parent is gone.
   void run() { loop_.run(); }
 
  private:
   void instructed(gate::Instruction instruction);
+  [[nodiscard]] gate::State state() const;
 
   EventLoop loop_;
+  sandbox::Confinement confinement_;
+  MessageSocket workers_;
   gate::Gate gate_;
   gate::Parent parent_;
 };
-
-/// Gives up what the gate does not need: other descriptors, core files, new privileges, and being traced. The error is
-/// a text for a person.
-[[nodiscard]] std::expected<void, std::string> give_up_privileges(int listening, int parent);
 
 }  // namespace periplex::apps

@@ -7,6 +7,7 @@
 #include <thread>
 #include <vector>
 
+#include "apps/files.hpp"
 #include "apps/open_file.hpp"
 #include "apps/periplex/browse.hpp"
 #include "apps/periplex/completion.hpp"
@@ -192,10 +193,12 @@ Result Commands::operator()(const command::Args& args) {
 
 Result Commands::operator()(const command::Doctor& doctor) {
   const auto machine = ask("GET", "/v1/machine");
+  const auto gate = read_small_file(runtime_root() + "/gate.json");
   return examine({.qemu = doctor.qemu,
                   .control = invocation_.control,
                   .machine = machine ? std::optional(*machine) : std::nullopt,
-                  .no_machine = machine ? Failure{} : machine.error()});
+                  .no_machine = machine ? Failure{} : machine.error(),
+                  .gate = gate ? gate->value_or("") : ""});
 }
 
 Result Commands::operator()(const command::Completion& completion) {

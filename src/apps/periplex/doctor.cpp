@@ -15,6 +15,7 @@
 #include "apps/places.hpp"
 #include "control/json.hpp"
 #include "loop/unique_fd.hpp"
+#include "sandbox/landlock.hpp"
 
 namespace periplex::apps {
 namespace {
@@ -92,6 +93,26 @@ Finding check_runtime_directory() {
           "set XDG_RUNTIME_DIR to a directory of your own, or start periplex-machine with --runtime-dir DIR"};
 }
 
+Finding check_landlock() {
+  const int version = sandbox::landlock_version();
+  if (version > 0) return {"landlock", State::ok, fmt::format("this kernel has Landlock (ABI {})", version)};
+  return {"landlock", State::note,
+          "this kernel has no Landlock, so a filter of system calls alone keeps the gate from files",
+          "use Linux 5.13 or newer with landlock in its lsm= list"};
+}
+
+/// `who` says how it is confined in `json`, or nothing.
+void check_confinement(std::string_view who, std::string_view json, std::vector<Finding>& findings) {
+  const auto confinement = confinement_of(json);
+  if (!confinement) return;
+  const std::string text = fmt::format("{} is confined: {}", who, to_text(*confinement));
+  if (confinement->missing.empty()) {
+    findings.push_back({"confinement", State::ok, text});
+  } else {
+    findings.push_back({"confinement", State::note, text, "docs/gate.md says what each measure needs"});
+  }
+}
+
 void check_client(const ControllerClient& controller, std::vector<Finding>& findings) {
   if (!controller.connected) {
     findings.push_back({"client", State::note,
@@ -148,8 +169,9 @@ std::string to_text(const std::vector<Finding>& findings) {
 }  // namespace
 
 Result examine(const Patient& patient) {
-  std::vector<Finding> findings{check_qemu(patient.qemu), check_kvm(), check_runtime_directory()};
+  std::vector<Finding> findings{check_qemu(patient.qemu), check_kvm(), check_runtime_directory(), check_landlock()};
   check_machine(patient, findings);
+  check_confinement("the gate", patient.gate, findings);
   bool healthy = true;
   for (const Finding& finding : findings) healthy = healthy && finding.state != State::problem;
   return Shown{to_json(findings, healthy), to_text(findings), healthy ? 0 : 1};

@@ -16,6 +16,7 @@ struct Patient {
   std::string control;                 ///< path of the control socket
   std::optional<std::string> machine;  ///< answer of /v1/machine
   Failure no_machine;                  ///< why there is none
+  std::string gate{};                  ///< what the gate tells of itself (gate.json); empty: none is told of
 };
 
 /// Looks for everything a machine needs, and says for each thing found wrong how to mend it. Status 0: nothing keeps a

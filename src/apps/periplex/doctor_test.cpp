@@ -58,6 +58,23 @@ TEST(Doctor, TellsWhetherMemoryIsShared) {
               HasSubstr("1 MiB of the machine's RAM are shared with ehci"));
 }
 
+TEST(Doctor, TellsHowTheGateIsConfined) {
+  const auto gate = [](std::string_view missing) {
+    return examine({.qemu = "/nonexistent/qemu",
+                    .control = "/c",
+                    .machine = std::nullopt,
+                    .no_machine = {"none", "start it"},
+                    .gate = fmt::format(R"({{"state":{{"in_force":["system-calls"],"missing":[{}]}}}})", missing)})
+        .value();
+  };
+  EXPECT_THAT(gate("").json,
+              HasSubstr(R"("check":"confinement","state":"ok","text":"the gate is confined: system-calls")"));
+  EXPECT_THAT(gate(R"("landlock: none")").json, HasSubstr(R"("check":"confinement","state":"note")"));
+  EXPECT_THAT(gate(R"("landlock: none")").text, HasSubstr("missing: landlock: none"));
+  EXPECT_THAT(examined(std::nullopt).json, Not(HasSubstr("confinement")));
+  EXPECT_THAT(examined(std::nullopt).json, HasSubstr(R"("check":"landlock")"));
+}
+
 TEST(Doctor, RunsProgramsAndReadsThem) {
   const auto ran = run_program({"sh", "-c", "echo hello; exit 3"});
   ASSERT_TRUE(ran);

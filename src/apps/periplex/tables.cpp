@@ -232,4 +232,15 @@ std::vector<ControllerClient> controller_clients(std::string_view text) {
   return clients;
 }
 
+std::optional<sandbox::Confinement> confinement_of(std::string_view text) {
+  const json::value whole = parse(text);
+  const json::value* const state = member(whole, "state");
+  const json::value& value = state != nullptr ? *state : whole;
+  if (member(value, "in_force") == nullptr) return std::nullopt;
+  sandbox::Confinement confinement;
+  for (const json::value& one : items(value, "in_force")) confinement.in_force.push_back(plain(&one));
+  for (const json::value& one : items(value, "missing")) confinement.missing.push_back(plain(&one));
+  return confinement;
+}
+
 }  // namespace periplex::apps

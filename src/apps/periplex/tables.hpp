@@ -7,6 +7,8 @@
 #include <string_view>
 #include <vector>
 
+#include "sandbox/confinement.hpp"
+
 /// The control API's answers, read and made readable. Boost.JSON stays behind this.
 namespace periplex::apps {
 
@@ -28,5 +30,8 @@ struct ControllerClient {
   std::uint64_t shared_bytes = 0;
 };
 [[nodiscard]] std::vector<ControllerClient> controller_clients(std::string_view json);
+
+/// How a process is confined, of /v1/machine or of what a gate tells of itself ({"state": …}); none: it does not say.
+[[nodiscard]] std::optional<sandbox::Confinement> confinement_of(std::string_view json);
 
 }  // namespace periplex::apps

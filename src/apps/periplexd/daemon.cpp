@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "apps/periplexd/daemon.hpp"
 
-#include <algorithm>
-#include <array>
+#include <cerrno>
 #include <csignal>
+#include <fcntl.h>
 #include <fmt/format.h>
+#include <sys/file.h>
 #include <sys/signalfd.h>
-#include <sys/socket.h>
+#include <thread>
 #include <unistd.h>
 #include <utility>
 #include <variant>
@@ -19,16 +20,51 @@
 namespace periplex::apps {
 namespace {
 
-// Numbers that the gate's descriptors have there: above those that we have here.
-constexpr int kGateListens = 100;
-constexpr int kGateParent = 101;
 constexpr mode_t kPrivateFile = 0600;
 /// Monitors that run as other users pass through to the sockets of their machines.
 constexpr mode_t kPassable = 0711;
+constexpr mode_t kEmptyDirectory = 0555;
+/// The gate of a periplexd that was killed notices at once, but may have something in hand.
+constexpr Nanoseconds kPortIsFreed = std::chrono::seconds(5);
+constexpr Nanoseconds kPortIsTried = std::chrono::milliseconds(50);
+constexpr const char* kUsualUser = "periplex-gate";
+constexpr const char* kNobody = "nobody";
 
-Bytes bytes_of(std::string_view text) {
-  const ByteView view = as_bytes(text);
-  return {view.begin(), view.end()};
+std::expected<UniqueFd, std::string> listen_at(const std::string& where) {
+  const auto endpoint = parse_endpoint(where, link::kDefaultPort);
+  if (!endpoint) return std::unexpected(fmt::format("\"{}\" is no ADDRESS:PORT", where));
+  auto socket = listen_tcp(*endpoint);
+  for (Nanoseconds waited{}; !socket && socket.error().error == EADDRINUSE && waited < kPortIsFreed;
+       waited += kPortIsTried) {
+    std::this_thread::sleep_for(kPortIsTried);
+    socket = listen_tcp(*endpoint);
+  }
+  if (!socket) return std::unexpected(fmt::format("{} ({})", socket.error().text, socket.error().advice));
+  return std::move(*socket);
+}
+
+/// Two of the same runtime directory would each keep all running.
+std::expected<UniqueFd, std::string> lock(const std::string& directory) {
+  const std::string path = directory + "/periplexd.lock";
+  UniqueFd file(::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, kPrivateFile));
+  if (file && ::flock(file.get(), LOCK_EX | LOCK_NB) == 0) return file;
+  return std::unexpected(fmt::format("{}: another periplexd runs here, or it cannot be locked", path));
+}
+
+std::expected<UniqueFd, std::string> open_empty_directory(const std::string& path) {
+  if (auto made = make_own_directory(path, kEmptyDirectory); !made) return std::unexpected(made.error());
+  UniqueFd directory(::open(path.c_str(), O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
+  if (!directory) return std::unexpected(fmt::format("{}: cannot open it", path));
+  return directory;
+}
+
+/// Whom the gate becomes; none where we are not root, and so cannot choose.
+std::expected<std::optional<sandbox::User>, std::string> gate_user(const std::string& wanted) {
+  if (::geteuid() != 0) return std::nullopt;
+  auto user = sandbox::find_user(wanted.empty() ? kUsualUser : wanted);
+  if (!user && wanted.empty()) user = sandbox::find_user(kNobody);
+  if (!user) return std::unexpected("the gate cannot become another: " + user.error());
+  return *user;
 }
 
 }  // namespace
@@ -42,25 +78,33 @@ std::expected<std::unique_ptr<Daemon>, std::string> Daemon::start(std::string pa
   if (!credentials) return std::unexpected(credentials.error());
   if (auto made = make_own_directory(settings->runtime_directory, kPassable); !made)
     return std::unexpected(made.error());
+  auto locked = lock(settings->runtime_directory);
+  if (!locked) return std::unexpected(locked.error());
   std::unique_ptr<Daemon> daemon(
       new Daemon(std::move(path), std::move(*settings), std::move(*store), std::move(*credentials), programs));
-  if (auto listens = daemon->listen(); !listens) return std::unexpected(listens.error());
+  daemon->lock_ = std::move(*locked);
+  ::unlink(daemon->state_file().c_str());  // of one that was killed
   daemon->watch_signals();
-  daemon->start_gate();
-  daemon->start_workers();
+  if (auto started = daemon->start_gate(programs); !started) return std::unexpected(started.error());
+  daemon->workers_.apply(daemon->settings_.machines);
   return daemon;
 }
 
-Daemon::Daemon(std::string path, ManagerSettings settings, Store store, link::Credentials gate, std::string programs)
+Daemon::Daemon(std::string path, ManagerSettings settings, Store store, link::Credentials gate,
+               const std::string& programs)
     : path_(std::move(path)),
       settings_(std::move(settings)),
       store_(std::move(store)),
       gate_credentials_(std::move(gate)),
-      programs_(std::move(programs)),
+      workers_(loop_, programs, settings_.runtime_directory),
       patience_(loop_.make_timer([this] { loop_.stop(); })) {}
 
 Daemon::~Daemon() {
-  ::unlink((settings_.runtime_directory + "/gate.json").c_str());
+  if (lock_) ::unlink(state_file().c_str());
+}
+
+std::string Daemon::state_file() const {
+  return settings_.runtime_directory + "/gate.json";
 }
 
 void Daemon::run() {
@@ -68,12 +112,23 @@ void Daemon::run() {
   log::info("apps", "periplexd ends");
 }
 
-std::expected<void, std::string> Daemon::listen() {
-  const auto endpoint = parse_endpoint(settings_.listen, link::kDefaultPort);
-  if (!endpoint) return std::unexpected(fmt::format("\"{}\" is no ADDRESS:PORT", settings_.listen));
-  auto socket = listen_tcp(*endpoint);
-  if (!socket) return std::unexpected(fmt::format("{} ({})", socket.error().text, socket.error().advice));
-  listening_ = std::move(*socket);
+std::expected<void, std::string> Daemon::start_gate(const std::string& programs) {
+  auto listening = listen_at(settings_.listen);
+  if (!listening) return std::unexpected(listening.error());
+  auto root = open_empty_directory(settings_.runtime_directory + "/empty");
+  if (!root) return std::unexpected(root.error());
+  const auto user = gate_user(settings_.gate_user);
+  if (!user) return std::unexpected(user.error());
+  gate_.emplace(
+      loop_,
+      GateProcess::Plan{.program = programs + "/periplex-gate",
+                        .listening = std::move(*listening),
+                        .root = std::move(*root),
+                        .user = *user},
+      GateProcess::Events{.started = [this] { configure_gate(); },
+                          .reported = [this](const gate::Report& report) { gate_reported(report); },
+                          .connect_worker = [this](std::string_view machine) { return workers_.connect(machine); }});
+  gate_->start();
   return {};
 }
 
@@ -98,50 +153,6 @@ void Daemon::on_signal() {
   }
 }
 
-void Daemon::start_gate() {
-  Child::Plan plan{.name = "the gate",
-                   .arguments = {programs_ + "/periplex-gate", "--listen", std::to_string(kGateListens), "--parent",
-                                 std::to_string(kGateParent)}};
-  plan.descriptors = [this]() -> std::vector<std::pair<int, int>> {
-    std::array<int, 2> ends{-1, -1};
-    if (::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, ends.data()) != 0) return {};
-    gates_end_ = UniqueFd(ends[1]);
-    lines_ = {};
-    gate_ = std::make_unique<ByteStream>(
-        loop_, UniqueFd(ends[0]),
-        ByteStream::Events{.received = [this](ByteView bytes) { gate_said(bytes); },
-                           .closed = [this](const std::string&) { loop_.defer([old = std::move(gate_)] {}); },
-                           .drained = {}});
-    return {{listening_.get(), kGateListens}, {gates_end_.get(), kGateParent}};
-  };
-  plan.started = [this] {
-    gates_end_.reset();
-    configure_gate();
-  };
-  children_.push_back(std::make_unique<Child>(loop_, std::move(plan)));
-  children_.back()->start();
-}
-
-void Daemon::start_workers() {
-  for (const ManagedMachine& machine : settings_.machines) {
-    if (!machine.start || std::ranges::count(started_, machine.name) > 0) continue;
-    Child::Plan plan{
-        .name = fmt::format("the worker of {}", machine.name),
-        .arguments = {programs_ + "/periplex-machine", "--name", machine.name, "--runtime-dir",
-                      fmt::format("{}/{}", settings_.runtime_directory, machine.name), "--streams", machine.streams}};
-    if (!machine.configuration.empty()) {
-      plan.arguments.insert(plan.arguments.end(), {"--config", machine.configuration});
-    }
-    if (const std::string disks = periplex::machine::format_disk_settings(machine.remote_disks); !disks.empty()) {
-      plan.arguments.insert(plan.arguments.end(), {"--remote-disks", disks});
-    }
-    started_.push_back(machine.name);
-    children_.push_back(std::make_unique<Child>(loop_, std::move(plan)));
-    children_.back()->start();
-  }
-}
-
-/// Machines that are new are started; those that are not there any more keep their workers until we end.
 void Daemon::reload() {
   if (stopping_) return;
   auto settings = read_manager_settings(path_);
@@ -149,9 +160,12 @@ void Daemon::reload() {
     log::error("apps", fmt::format("nothing has changed: {}", settings.error()));
     return;
   }
+  if (!settings->same_places(settings_)) {
+    log::warning("apps", "state-dir, runtime-dir and [gate] count from the next start of periplexd on");
+  }
   settings_.machines = std::move(settings->machines);
   settings_.bindings = std::move(settings->bindings);
-  start_workers();
+  workers_.apply(settings_.machines);
   configure_gate();
   log::info("apps", "the configuration has been read again");
 }
@@ -162,48 +176,32 @@ void Daemon::configure_gate() {
                                     .authority = store_.authority(),
                                     .seats = store_.seats(),
                                     .bindings = settings_.bindings};
-  for (const ManagedMachine& machine : settings_.machines) {
-    configuration.machines.push_back({.name = machine.name, .streams = machine.streams});
-  }
-  say(gate::to_line(configuration));
+  for (const ManagedMachine& machine : settings_.machines) configuration.machines.push_back(machine.name);
+  gate_->say(gate::to_line(configuration));
 }
 
-void Daemon::say(std::string_view line) {
-  if (gate_) gate_->send(bytes_of(line));
-}
-
-/// The gate meets the network: what it says is read as that of a stranger.
-void Daemon::gate_said(ByteView bytes) {
-  if (lines_.feed(bytes, [this](std::string_view line) { gate_reported(line); })) return;
-  log::error("apps", "the gate has said what has no end");
-  loop_.defer([old = std::move(gate_)] {});  // it ends, and is started again
-}
-
-void Daemon::gate_reported(std::string_view line) {
-  const auto report = gate::parse_report(line);
-  if (!report) return log::error("apps", "the gate has said what it should not: " + report.error());
-  if (const auto* question = std::get_if<gate::EnrolmentQuestion>(&*report)) {
+void Daemon::gate_reported(const gate::Report& report) {
+  if (const auto* question = std::get_if<gate::EnrolmentQuestion>(&report)) {
     const gate::EnrolmentVerdict verdict = store_.enrol(*question, std::chrono::system_clock::now());
     if (!verdict.certificate.empty()) {
       log::info("apps", fmt::format("{} has been let in", verdict.name));
       configure_gate();
     }
-    return say(gate::to_line(verdict));
+    return gate_->say(gate::to_line(verdict));
   }
-  const std::string file = settings_.runtime_directory + "/gate.json";
-  const auto written = replace_file(file, gate::to_line(std::get<gate::State>(*report)), kPrivateFile);
+  const auto written = replace_file(state_file(), gate::to_line(std::get<gate::State>(report)), kPrivateFile);
   if (!written) log::error("apps", written.error());
 }
 
 void Daemon::stop() {
   if (std::exchange(stopping_, true)) return;
   patience_->arm(kEndTime);
-  ending_ = children_.size();
-  for (const auto& child : children_) child->stop([this] { one_has_ended(); });
-}
-
-void Daemon::one_has_ended() {
-  if (--ending_ == 0) loop_.stop();
+  const auto one_has_ended = [this] {
+    if (--ending_ == 0) loop_.stop();
+  };
+  ending_ = 2;
+  gate_->stop(one_has_ended);
+  workers_.stop(one_has_ended);
 }
 
 }  // namespace periplex::apps

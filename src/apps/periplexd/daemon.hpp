@@ -3,20 +3,20 @@
 
 #include <expected>
 #include <memory>
+#include <optional>
 #include <string>
-#include <vector>
 
-#include "apps/periplexd/child.hpp"
+#include "apps/periplexd/gate_process.hpp"
 #include "apps/periplexd/settings.hpp"
 #include "apps/periplexd/store.hpp"
-#include "gate/documents.hpp"
-#include "gate/lines.hpp"
-#include "loop/byte_stream.hpp"
+#include "apps/periplexd/workers.hpp"
 
 namespace periplex::apps {
 
 /// The connection manager in its smallest form: it starts the gate and the workers and keeps them running, tells the
 /// gate who may come and who may have what, lets seats in that have a token, and writes down what the gate tells.
+///
+/// When it is killed the gate ends, as it has no parent any more, and workers go on; the next one takes them on.
 class Daemon {
  public:
   /// `programs`: the directory where periplex-gate and periplex-machine are. `path` is read again on SIGHUP.
@@ -33,36 +33,28 @@ class Daemon {
   /// How long those it has started may take to end.
   static constexpr Nanoseconds kEndTime = std::chrono::seconds(20);
 
-  Daemon(std::string path, ManagerSettings settings, Store store, link::Credentials gate, std::string programs);
+  Daemon(std::string path, ManagerSettings settings, Store store, link::Credentials gate, const std::string& programs);
 
-  [[nodiscard]] std::expected<void, std::string> listen();
+  [[nodiscard]] std::expected<void, std::string> start_gate(const std::string& programs);
   void watch_signals();
   void on_signal();
-  void start_gate();
-  void start_workers();
   void reload();
   void configure_gate();
-  void gate_said(ByteView bytes);
-  void gate_reported(std::string_view line);
-  void say(std::string_view line);
+  void gate_reported(const gate::Report& report);
   void stop();
-  void one_has_ended();
+  [[nodiscard]] std::string state_file() const;
 
   const std::string path_;
   ManagerSettings settings_;
   const Store store_;
   const link::Credentials gate_credentials_;
-  const std::string programs_;
+  UniqueFd lock_;
   EventLoop loop_;
-  UniqueFd listening_;
   UniqueFd signals_;
   std::unique_ptr<EventLoop::Watch> signal_watch_;
-  UniqueFd gates_end_;  // while the gate is being started
-  gate::LineReader lines_;
-  std::unique_ptr<ByteStream> gate_;
-  std::vector<std::unique_ptr<Child>> children_;
-  std::vector<std::string> started_;  // machines whose workers are among them
-  std::size_t ending_ = 0;
+  Workers workers_;
+  std::optional<GateProcess> gate_;
+  unsigned ending_ = 0;
   bool stopping_ = false;
   std::unique_ptr<Timer> patience_;
 };

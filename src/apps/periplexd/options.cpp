@@ -21,6 +21,7 @@ constexpr const char* kFooter = R"(CONFIGURATION FILE (--config)
   [gate]
   name = "host"
   listen = "[::]:24817"
+  # user = "periplex-gate"            # whom the gate becomes when root starts it; default: this one, else nobody
   [[machine]]
   name = "vm1"
   start = true                        # start its worker: periplex-machine --name vm1 --streams ...
@@ -43,10 +44,12 @@ LETTING A SEAT IN
 FILES
   STATE-DIR/authority.key   who may read it can let seats in
   STATE-DIR/seats/          a certificate for each seat that may come
-  RUNTIME-DIR/gate.json     seats, what they offer, and which machines have it
+  RUNTIME-DIR/gate.json     seats, what they offer, which machines have it, and how the gate is confined
 
 SIGNALS
-  SIGHUP: machines, bindings and seats are read again. SIGTERM and SIGINT: what it has started is ended.
+  SIGHUP: machines, bindings and seats are read again. What has not changed goes on undisturbed; the worker of a machine
+  that is gone ends; a file with a mistake changes nothing. SIGTERM and SIGINT: what it has started is ended.
+  When it is killed, the workers of machines go on, and the next periplexd takes them on.
 
 EXIT STATUS
   0 done, or ended by a signal; 1 failed; 2 wrong usage.)";

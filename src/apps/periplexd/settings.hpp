@@ -25,9 +25,16 @@ struct ManagerSettings {
   std::string state_directory;
   std::string runtime_directory;
   std::string name = "periplex";
-  std::string listen;  ///< ADDRESS:PORT
+  std::string listen;     ///< ADDRESS:PORT
+  std::string gate_user;  ///< whom the gate becomes, where periplexd is root; empty: the usual
   std::vector<ManagedMachine> machines;
   std::vector<gate::Binding> bindings;
+
+  /// Whether all is the same that cannot change while periplexd runs.
+  [[nodiscard]] bool same_places(const ManagerSettings& other) const {
+    return state_directory == other.state_directory && runtime_directory == other.runtime_directory &&
+           name == other.name && listen == other.listen && gate_user == other.gate_user;
+  }
 };
 
 /// Reads a TOML file; without one (an empty path) there are no machines. The error is a text for a person.

@@ -41,6 +41,11 @@ struct Host {
                                                      questions.push_back(question);
                                                      return true;
                                                    },
+                                               .connect_worker =
+                                                   [this](const std::string& machine) {
+                                                     auto socket = connect_messages(workers.at(machine));
+                                                     if (socket) gate->worker_connected(machine, std::move(*socket));
+                                                   },
                                                .changed = [this] { ++changes; }});
     apply();
   }
@@ -52,7 +57,8 @@ struct Host {
     configuration.seats.push_back({name, link::inspect(certificate)->fingerprint});
   }
   void add_machine(const std::string& name, const std::string& path) {
-    configuration.machines.push_back({name, path});
+    configuration.machines.push_back(name);
+    workers[name] = path;
     apply();
   }
   void bind(const std::string& seat, const std::string& peripheral, const std::string& machine) {
@@ -79,6 +85,7 @@ struct Host {
   UniqueFd listening;
   std::uint16_t port = 0;
   Configuration configuration;
+  std::map<std::string, std::string> workers;  // paths of their stream sockets
   std::vector<EnrolmentQuestion> questions;
   unsigned changes = 0;
   std::unique_ptr<Gate> gate;

@@ -75,6 +75,19 @@ class Programs(unittest.TestCase):
         self.assertIn("disk     storage", table)
         self.assertIn("1 MiB, removable", table)
 
+    @unittest.skipIf(os.environ.get("PERIPLEX_SANITIZE"), "what is built with a sanitizer is not confined")
+    def test_a_worker_has_given_up_what_it_does_not_need(self):
+        self.start("--attach", f"storage,id=disk,image={self.image}")
+        self.client("list")
+        status = Path(f"/proc/{self.machine.pid}/status").read_text()
+        self.assertIn("NoNewPrivs:\t1\n", status)
+        self.assertIn("Seccomp:\t2\n", status)
+        for thread in Path(f"/proc/{self.machine.pid}/task").iterdir():
+            self.assertIn("Seccomp:\t2\n", (thread / "status").read_text())
+        self.assertIn("is confined: no-new-privileges, no-inspection, system-calls", self.run_client("doctor").stdout)
+        self.assertEqual(self.end(), 0)
+        self.assertFalse(self.runtime.exists())
+
     def test_a_machine_has_the_controllers_that_it_is_told_to_have(self):
         ready = json.loads(self.start("--json", "--controller", "uhci", "--controller", "ehci,name=usb2,ports=4",
                                       "--xhci", "usb3-ports=1"))

@@ -142,6 +142,10 @@ std::string to_json(const machine::MachineView& machine) {
                       {"uptime_seconds", std::chrono::duration_cast<std::chrono::seconds>(machine.uptime).count()},
                       {"control", machine.control_socket},
                       {"controllers", array_of(machine.controllers)}};
+  if (const auto& confinement = machine.confinement) {
+    object["confinement"] = {{"in_force", json::array(confinement->in_force.begin(), confinement->in_force.end())},
+                             {"missing", json::array(confinement->missing.begin(), confinement->missing.end())}};
+  }
   object["capture"] = machine.capture ? json::value(object_of(*machine.capture)) : json::value(nullptr);
   return json::serialize(object);
 }

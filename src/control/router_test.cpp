@@ -49,7 +49,8 @@ TEST_F(RouterTest, TellsWhatTheMachineIs) {
             .socket = "/x",
             .ports = {.usb2 = 4, .usb3 = 3},
             .client = {true, 1 << 20}}},
-      .capture = machine::CaptureView{"f", 2, 0}};
+      .capture = machine::CaptureView{"f", 2, 0},
+      .confinement = sandbox::Confinement{.in_force = {"a"}, .missing = {"b: why"}}};
   const http::Response answer = ask("GET", "/v1/machine");
   EXPECT_EQ(answer.status, 200u);
   EXPECT_EQ(answer.body,
@@ -60,6 +61,7 @@ TEST_F(RouterTest, TellsWhatTheMachineIs) {
             R"("client":{"connected":false,"shared_bytes":0}},)"
             R"({"name":"xhci","kind":"xhci","socket":"/x","ports":{"usb2":4,"usb3":3},)"
             R"("client":{"connected":true,"shared_bytes":1048576}}],)"
+            R"("confinement":{"in_force":["a"],"missing":["b: why"]},)"
             R"("capture":{"name":"f","packets":2,"dropped":0}})");
 }
 

@@ -58,6 +58,7 @@ MachineView Machine::view() const {
                    .control_socket = options_.control_socket,
                    .controllers = controllers_.views()};
   if (capture_) view.capture = capture_->view();
+  view.confinement = confinement_;
   return view;
 }
 

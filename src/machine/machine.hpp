@@ -37,6 +37,8 @@ class Machine final : public Operations {
 
   /// Starts to accept the machine's monitor.
   void serve() { controllers_.serve(); }
+  /// What its process has given up, for whoever asks.
+  void set_confinement(sandbox::Confinement confinement) { confinement_ = std::move(confinement); }
   /// Takes streams of peripherals at seats on this listening socket.
   void take_streams(UniqueFd listening);
 
@@ -66,6 +68,7 @@ class Machine final : public Operations {
 
   EventLoop& loop_;
   const Options options_;
+  std::optional<sandbox::Confinement> confinement_;
   const Nanoseconds started_;
   std::unique_ptr<host::IoPool> pool_;
   Controllers controllers_;

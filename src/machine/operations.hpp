@@ -12,6 +12,7 @@
 #include "base/time.hpp"
 #include "loop/unique_fd.hpp"
 #include "machine/peripheral.hpp"
+#include "sandbox/confinement.hpp"
 #include "usb/endpoint.hpp"
 #include "usb/endpoint_counters.hpp"
 
@@ -129,6 +130,7 @@ struct MachineView {
   std::string control_socket;
   std::vector<ControllerView> controllers;  ///< the companions of one stand together, right before it
   std::optional<CaptureView> capture;
+  std::optional<sandbox::Confinement> confinement;  ///< of its process; none: nothing was given up
 };
 
 /// What one endpoint has done since the guest configured it.

@@ -40,14 +40,40 @@ void SystemCallFilter::refuse_if(const char* name, std::initializer_list<Argumen
   rules_.push_back({Verdict::refuse, name, arguments});
 }
 
+void SystemCallFilter::hide(std::initializer_list<const char*> names) {
+  add(Verdict::hide, names);
+}
+
 void SystemCallFilter::kill(std::initializer_list<const char*> names) {
   add(Verdict::kill, names);
 }
 
+void SystemCallFilter::kill_what_no_service_does() {
+  kill({"execve", "execveat", "ptrace", "process_vm_readv", "process_vm_writev"});
+  kill({"mount", "umount2", "pivot_root", "chroot", "fsopen", "fsconfig", "fsmount", "move_mount", "open_tree",
+        "mount_setattr", "setns", "unshare"});
+  kill({"bpf", "init_module", "finit_module", "delete_module", "kexec_load", "kexec_file_load", "perf_event_open"});
+  kill({"userfaultfd", "io_uring_setup", "io_uring_enter", "io_uring_register"});
+  kill({"keyctl", "add_key", "request_key", "open_by_handle_at"});
+}
+
+std::uint32_t SystemCallFilter::action_of(Verdict verdict) {
+  switch (verdict) {
+    case Verdict::allow:
+      return SCMP_ACT_ALLOW;
+    case Verdict::refuse:
+      return SCMP_ACT_ERRNO(EPERM);
+    case Verdict::hide:
+      return SCMP_ACT_ERRNO(ENOSYS);
+    case Verdict::kill:
+      return SCMP_ACT_KILL_PROCESS;
+  }
+  return SCMP_ACT_KILL_PROCESS;
+}
+
 std::expected<void, std::string> SystemCallFilter::load() const {
-  const std::uint32_t refusal = SCMP_ACT_ERRNO(EPERM);
   const std::unique_ptr<void, Release> filter(
-      seccomp_init(otherwise_ == Otherwise::allowed ? SCMP_ACT_ALLOW : refusal));
+      seccomp_init(otherwise_ == Otherwise::allowed ? SCMP_ACT_ALLOW : action_of(Verdict::refuse)));
   if (!filter) return std::unexpected("this kernel has no system call filters, or there is no memory");
   int error = seccomp_attr_set(filter.get(), SCMP_FLTATR_ACT_BADARCH, SCMP_ACT_KILL_PROCESS);
   if (error == 0) error = seccomp_attr_set(filter.get(), SCMP_FLTATR_CTL_NNP, 0);
@@ -61,11 +87,8 @@ std::expected<void, std::string> SystemCallFilter::load() const {
     for (const Argument& one : rule.arguments) {
       conditions.push_back({.arg = one.index, .op = SCMP_CMP_MASKED_EQ, .datum_a = one.mask, .datum_b = one.value});
     }
-    const std::uint32_t action = rule.verdict == Verdict::allow    ? SCMP_ACT_ALLOW
-                                 : rule.verdict == Verdict::refuse ? refusal
-                                                                   : SCMP_ACT_KILL_PROCESS;
-    error = seccomp_rule_add_array(filter.get(), action, number, static_cast<unsigned>(conditions.size()),
-                                   conditions.data());
+    error = seccomp_rule_add_array(filter.get(), action_of(rule.verdict), number,
+                                   static_cast<unsigned>(conditions.size()), conditions.data());
   }
   if (error != 0) return failure("the filter cannot be made", error);
   error = seccomp_load(filter.get());

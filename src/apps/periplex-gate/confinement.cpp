@@ -99,28 +99,7 @@ SystemCallFilter gate_filter() {
   allow_sockets(filter);
   allow_memory(filter);
   allow_own_end(filter);
-  filter.kill({"execve",
-               "execveat",
-               "ptrace",
-               "process_vm_readv",
-               "process_vm_writev",
-               "mount",
-               "umount2",
-               "pivot_root",
-               "chroot",
-               "setns",
-               "unshare",
-               "bpf",
-               "perf_event_open",
-               "userfaultfd",
-               "io_uring_setup",
-               "init_module",
-               "finit_module",
-               "kexec_load",
-               "keyctl",
-               "add_key",
-               "request_key",
-               "open_by_handle_at"});
+  filter.kill_what_no_service_does();
   return filter;
 }
 

@@ -36,6 +36,7 @@ int run(int argc, const char* const* argv) {
   trace::enabled = line->trace;
   const auto worker = apps::Worker::start(*plan);
   if (!worker) return complain(worker.error(), kFailed);
+  if (!line->unconfined) (*worker)->confine();
   std::puts((*worker)->ready_line(line->json).c_str());
   std::fflush(stdout);
   (*worker)->run();

@@ -140,6 +140,8 @@ void define(CLI::App& app, CommandLine& line, Texts& texts) {
       "Keep this computer's processors from sleeping while the guest works (needs /dev/cpu_dma_latency; costs power)");
   add(app, "--log-level", settings.log_level, "debug, info, warning or error (default: info)")->type_name("LEVEL");
   app.add_flag("--trace", line.trace, "Write a line for every register access, transition and transfer");
+  app.add_flag("--unconfined", line.unconfined,
+               "Keep all rights while serving, for debuggers and profilers (docs/gate.md, Workers)");
   app.add_flag("--json", line.json, "Print the line that tells it is ready as JSON");
 }
 

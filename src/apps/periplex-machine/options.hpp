@@ -13,6 +13,7 @@ struct CommandLine {
   Settings settings;
   std::string configuration;  ///< a TOML file; empty: none
   bool trace = false;
+  bool unconfined = false;
   bool json = false;
 };
 

@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "apps/open_file.hpp"
+#include "apps/periplex-machine/confinement.hpp"
 #include "apps/places.hpp"
 #include "base/log.hpp"
 #include "control/arguments.hpp"
@@ -66,6 +67,11 @@ Worker::~Worker() {
   machine_.reset();
   for (const std::string& path : sockets_) ::unlink(path.c_str());
   if (made_directory_) ::rmdir(plan_.runtime_directory.c_str());
+}
+
+void Worker::confine() {
+  log::prepare();
+  machine_->set_confinement(confine_worker());
 }
 
 void Worker::run() {

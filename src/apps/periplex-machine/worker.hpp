@@ -23,6 +23,8 @@ class Worker {
   /// Removes the sockets, and the runtime directory if it was made here.
   ~Worker();
 
+  /// Gives up what it does not need to serve.
+  void confine();
   /// Serves until SIGTERM or SIGINT.
   void run();
   /// One line that tells what is ready, and how a monitor attaches.

@@ -142,6 +142,7 @@ void check_machine(const Patient& patient, std::vector<Finding>& findings) {
   const std::string& machine = *patient.machine;
   findings.push_back(
       {"machine", State::ok, fmt::format("{} answers at {}", text_member(machine, "name"), patient.control)});
+  check_confinement(text_member(machine, "name"), machine, findings);
   for (const ControllerClient& controller : controller_clients(machine)) check_client(controller, findings);
 }
 

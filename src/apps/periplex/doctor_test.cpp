@@ -72,6 +72,8 @@ TEST(Doctor, TellsHowTheGateIsConfined) {
   EXPECT_THAT(gate(R"("landlock: none")").json, HasSubstr(R"("check":"confinement","state":"note")"));
   EXPECT_THAT(gate(R"("landlock: none")").text, HasSubstr("missing: landlock: none"));
   EXPECT_THAT(examined(std::nullopt).json, Not(HasSubstr("confinement")));
+  EXPECT_THAT(examined(R"({"name":"vm1","confinement":{"in_force":["system-calls"],"missing":[]}})").text,
+              HasSubstr("vm1 is confined: system-calls"));
   EXPECT_THAT(examined(std::nullopt).json, HasSubstr(R"("check":"landlock")"));
 }
 

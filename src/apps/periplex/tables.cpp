@@ -234,9 +234,10 @@ std::vector<ControllerClient> controller_clients(std::string_view text) {
 
 std::optional<sandbox::Confinement> confinement_of(std::string_view text) {
   const json::value whole = parse(text);
-  const json::value* const state = member(whole, "state");
-  const json::value& value = state != nullptr ? *state : whole;
-  if (member(value, "in_force") == nullptr) return std::nullopt;
+  const json::value* found = member(whole, "confinement");
+  if (found == nullptr) found = member(whole, "state");
+  if (found == nullptr || member(*found, "in_force") == nullptr) return std::nullopt;
+  const json::value& value = *found;
   sandbox::Confinement confinement;
   for (const json::value& one : items(value, "in_force")) confinement.in_force.push_back(plain(&one));
   for (const json::value& one : items(value, "missing")) confinement.missing.push_back(plain(&one));

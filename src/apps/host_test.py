@@ -24,6 +24,8 @@ PATIENCE = 30.0
 LONGEST = 150  # seconds that a test may take
 HELLO, WELCOME, REFUSE, PING, PONG, SYNC, OFFER, OPEN, ENROL, ENROLLED = 1, 2, 3, 5, 6, 7, 0x10, 0x12, 0x20, 0x21
 NOT_ALLOWED = 7
+VERSION = 1  # of vfio-user: the first message
+HOLD = 20  # seconds that a peripheral of a seat is held
 
 
 def frame(kind, payload):
@@ -112,29 +114,42 @@ start = true
 seat = "desk-*"
 machine = "vm1"
 """)
+        self.logs = (self.directory / "log").open("w+")
+        self.addCleanup(self.logs.close)
+        self.addCleanup(self.end_all)
+        self.start_daemon()
+
+    def start_daemon(self):
+        # What it starts outlives it, perhaps, and says what it says at the same places.
         self.daemon = subprocess.Popen([BIN / "periplexd", "--config", self.configuration], stdout=subprocess.PIPE,
-                                       stderr=subprocess.PIPE, text=True)
-        self.addCleanup(self.end)
-        # Its workers say that they are ready at the same place.
+                                       stderr=self.logs, text=True)
+        self.addCleanup(self.daemon.stdout.close)
         while (line := self.daemon.stdout.readline()) != "periplexd is ready\n":
-            self.assertNotEqual(line, "", self.why())
+            self.assertNotEqual(line, "", self.log)
+
+    @property
+    def log(self):
+        return (self.directory / "log").read_text()
+
+    def end_all(self):
+        """Nothing of a test that has failed stays."""
+        self.end()
+        for name in ("periplex-machine", "periplex-gate"):
+            for process in self.processes(name):
+                os.kill(process, signal.SIGKILL)
 
     @staticmethod
     def too_long(_signal, _frame):
         raise TimeoutError(f"the test takes longer than {LONGEST} s")
 
-    def why(self):
-        return "" if self.daemon.poll() is None else self.daemon.stderr.read()
-
     def end(self):
         if self.daemon.poll() is None:
             self.daemon.send_signal(signal.SIGTERM)
         try:
-            self.log = self.daemon.communicate(timeout=PATIENCE)[1]
+            return self.daemon.wait(PATIENCE)
         except subprocess.TimeoutExpired:
             self.daemon.kill()
-            self.log = self.daemon.communicate()[1]
-        return self.daemon.returncode
+            return self.daemon.wait()
 
     def run_daemon(self, *words):
         return subprocess.run([BIN / "periplexd", "--config", self.configuration, *words], capture_output=True,
@@ -168,15 +183,21 @@ machine = "vm1"
         self.fail(f"{what}: {self.state()}")
 
     def processes(self, name):
+        """Those of this test: what they write goes to its log, wherever they have come from."""
         found = []
         for one in Path("/proc").iterdir():
             try:
-                if one.name.isdigit() and int((one / "stat").read_text().rsplit(")", 1)[1].split()[1]) == self.daemon.pid \
-                        and (one / "comm").read_text().strip() == name[:15]:
+                if one.name.isdigit() and (one / "comm").read_text().strip() == name[:15] \
+                        and (one / "stat").read_text().rsplit(")", 1)[1].split()[0] != "Z" and self.is_ours(one, name):
                     found.append(int(one.name))
-            except (OSError, IndexError):
+            except OSError:
                 continue
         return found
+
+    def is_ours(self, process, name):
+        if name == "periplex-machine":
+            return str(self.directory) in (process / "cmdline").read_text()
+        return (process / "stat").read_text().rsplit(")", 1)[1].split()[1] == str(self.daemon.pid)
 
     def enrol(self, token):
         """Sends ENROL; the answer's type and payload, and the key that was made."""
@@ -212,6 +233,90 @@ machine = "vm1"
         certificate = self.directory / "seat.pem"
         certificate.write_bytes(payload[2:2 + length])
         return token, (certificate, key)
+
+    def lend_a_keyboard(self):
+        """A seat with a keyboard, which is in the machine as "keys", beside a local one."""
+        token = self.run_daemon("invite", "desk-7")
+        state = self.directory / "seat"
+        subprocess.run([BIN / "periplex-seat", "join", token, "--gate", f"127.0.0.1:{self.port}", "--state", state],
+                       capture_output=True, timeout=PATIENCE, check=True)
+        seat = subprocess.Popen([BIN / "emulated_seat", state], stdout=subprocess.PIPE, stderr=self.logs, text=True)
+        self.addCleanup(seat.stdout.close)
+        self.addCleanup(seat.wait)
+        self.addCleanup(seat.kill)
+        self.client("attach", "keyboard,id=local")
+        self.client("attach", f"seat,id=keys,peripheral=desk-7/{seat.stdout.readline().strip()}")
+        self.wait(lambda: self.shown("keys")["state"] == "plugged", "it is plugged in")
+
+    def shown(self, peripheral):
+        return next(one for one in self.client("list")["devices"] if one["id"] == peripheral)
+
+    def monitor(self):
+        """A connection to the controller, as a machine's monitor has one."""
+        connection = socket.socket(socket.AF_UNIX)
+        self.addCleanup(connection.close)
+        connection.connect(str(self.directory / "run/vm1/xhci.sock"))
+        capabilities = b"{}\0"
+        connection.sendall(struct.pack("<HHIIIHH", 0, VERSION, 20 + len(capabilities), 0, 0, 0, 1) + capabilities)
+        self.assertGreater(len(connection.recv(4096)), 20)
+        return connection
+
+    def follow_until_plugged(self, port):
+        """Held it may be, but not unplugged; the time that takes is bounded."""
+        states = []
+
+        def plugged():
+            shown = self.shown("keys")
+            states.append(shown["state"])
+            self.assertIn(shown["state"], ("plugged", "held"))
+            self.assertEqual(shown["port"], port)
+            return "held" in states and shown["state"] == "plugged"
+
+        begun = time.monotonic()
+        self.wait(plugged, "it is back")
+        self.assertLess(time.monotonic() - begun, HOLD)
+
+    def test_a_worker_goes_on_without_periplexd_and_the_next_one_takes_it_on(self):
+        self.wait(lambda: self.state()["machines"] == [{"name": "vm1", "worker": True}], "the worker is there")
+        self.lend_a_keyboard()
+        monitor = self.monitor()
+        worker, gate, port = self.processes("periplex-machine"), self.processes("periplex-gate"), self.shown("keys")["port"]
+        self.daemon.kill()
+        self.daemon.wait()
+        self.wait(lambda: not Path(f"/proc/{gate[0]}").exists(), "the gate ends with its parent")
+        self.wait(lambda: self.shown("keys")["state"] == "held", "the seat's keyboard is held")
+        self.client("attach", "mouse,id=another")
+        self.client("detach", "local")
+        self.assertEqual(self.processes("periplex-machine"), worker)
+        self.start_daemon()
+        self.follow_until_plugged(port)
+        self.assertEqual(self.processes("periplex-machine"), worker)
+        self.assertIn("the worker of vm1 was running already", self.log)
+        self.assertRaises(BlockingIOError, monitor.recv, 1, socket.MSG_DONTWAIT)
+        # From now on it is looked after as any other.
+        os.kill(worker[0], signal.SIGKILL)
+        self.wait(lambda: self.processes("periplex-machine") not in ([], worker), "the worker is started again")
+        self.daemon.kill()
+        self.daemon.wait()
+        self.start_daemon()
+        self.assertEqual(self.end(), 0, self.log)
+        self.assertEqual(self.processes("periplex-machine"), [])
+        self.assertFalse((self.directory / "run/vm1/control.sock").exists())
+
+    def test_a_gate_that_is_killed_leaves_what_seats_have_lent_where_it_is(self):
+        self.wait(lambda: self.state()["machines"] == [{"name": "vm1", "worker": True}], "the worker is there")
+        self.lend_a_keyboard()
+        worker, gate, port = self.processes("periplex-machine"), self.processes("periplex-gate"), self.shown("keys")["port"]
+        os.kill(gate[0], signal.SIGKILL)
+        self.follow_until_plugged(port)
+        self.assertEqual(self.processes("periplex-machine"), worker)
+        self.assertNotEqual(self.processes("periplex-gate"), gate)
+
+    def test_there_is_one_periplexd_for_a_runtime_directory(self):
+        second = subprocess.run([BIN / "periplexd", "--config", self.configuration], capture_output=True, text=True,
+                                timeout=PATIENCE, check=False)
+        self.assertEqual(second.returncode, 1)
+        self.assertIn("another periplexd runs here", second.stderr)
 
     def test_a_seat_is_let_in_and_what_it_offers_is_there(self):
         self.wait(lambda: self.state()["machines"] == [{"name": "vm1", "worker": True}], "the worker is there")

@@ -18,6 +18,7 @@ namespace periplex::sandbox {
 namespace {
 
 using testing::in_child;
+using testing::kToTheTest;
 using testing::said;
 
 /// What only root can do is refused to others.
@@ -27,10 +28,8 @@ std::string for_root(const char* expected, const char* otherwise) {
 
 TEST(Process, ClosesDescriptorsButThoseThatAreKept) {
   const auto outcome = in_child([] {
-    // The pipe to the test is kept as well.
     for (const int number : {100, 101, 103}) (void)::dup2(2, number);
-    const int pipe = 4;
-    if (!close_others(std::array{101, pipe, 100})) return std::string("not closed");
+    if (!close_others(std::array{101, kToTheTest, 100})) return std::string("not closed");
     std::string open;
     for (const int number : {2, 100, 101, 103}) open += said(::fcntl(number, F_GETFD)) + " ";
     return open;

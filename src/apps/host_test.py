@@ -36,6 +36,9 @@ def text(value):
     return bytes([len(value)]) + value.encode()
 
 
+STICK = bytes([1, 3]) + struct.pack("<HH", 0x951, 0x1666) + bytes([8, 6, 0x50, 0]) + text("usb:1-2") + text("Stick") + text("E0")
+
+
 class Seat:
     """One connection to a gate."""
 
@@ -312,6 +315,80 @@ machine = "vm1"
         self.assertEqual(self.processes("periplex-machine"), worker)
         self.assertNotEqual(self.processes("periplex-gate"), gate)
 
+    def reload(self, text, said="the configuration has been read again"):
+        """The daemon reads another file."""
+        before = self.log.count(said)
+        self.configuration.write_text(text)
+        self.daemon.send_signal(signal.SIGHUP)
+        self.wait(lambda: self.log.count(said) > before, said)
+
+    def lent_stick(self):
+        """A seat whose stick the machine has."""
+        _token, credentials = self.pair()
+        seat, kind, _payload = self.begin(credentials)
+        self.assertEqual(kind, WELCOME)
+        seat.send(frame(OFFER, STICK) + frame(SYNC, b""))
+        self.client("attach", "seat,id=stick,peripheral=desk-7/usb:1-2")
+        self.wait(lambda: self.stick() == "attached", "it is attached")
+        return seat
+
+    def stick(self):
+        return next((p["state"] for s in self.state()["seats"] for p in s["peripherals"]), None)
+
+    def test_a_new_configuration_changes_what_it_changes_and_nothing_else(self):
+        text = self.configuration.read_text()
+        seat = self.lent_stick()
+        opened = sum(kind == OPEN for kind, _payload in seat.heard)
+        vm1, gate = self.processes("periplex-machine"), self.processes("periplex-gate")
+        self.reload(text + '[[machine]]\nname = "vm2"\nstart = true\n')
+        self.wait(lambda: {"name": "vm2", "worker": True} in self.state()["machines"], "the new machine's worker is there")
+        vm2 = [one for one in self.processes("periplex-machine") if one not in vm1]
+        self.assertEqual(len(vm2), 1)
+        self.reload(text)
+        self.wait(lambda: self.processes("periplex-machine") == vm1, "the worker of a machine that is gone ends")
+        self.wait(lambda: self.state()["machines"] == [{"name": "vm1", "worker": True}], "the machine is gone")
+        self.assertEqual((self.processes("periplex-gate"), self.stick()), (gate, "attached"))
+        self.assertEqual(sum(kind == OPEN for kind, _payload in seat.heard), opened, "it was not opened again")
+
+    def test_what_seats_may_is_read_again(self):
+        text = self.configuration.read_text()
+        self.lent_stick()
+        self.reload(text.replace('"desk-*"', '"other-*"'))
+        self.wait(lambda: self.stick() == "offered", "no binding allows it any more")
+        self.reload(text)
+        self.wait(lambda: self.stick() == "attached", "it is allowed again")
+        self.reload(text + '[[limit]]\nseat = "desk-*"\nperipherals = 0\n')
+        self.wait(lambda: self.stick() == "wanted", "its seat may lend nothing")
+        self.reload(text)
+        self.wait(lambda: self.stick() == "attached", "there is no limit any more")
+
+    def test_a_configuration_with_a_mistake_changes_nothing(self):
+        text = self.configuration.read_text()
+        self.lent_stick()
+        workers = self.processes("periplex-machine")
+        lines = len(text.splitlines())
+        for mistake, why in (("colour = 3\n", 'host.toml:1: "colour" is not known'),
+                             (text + "[[machine]]\nname = 7\n", f'host.toml:{lines + 2}: "name" is not known'),
+                             (text + "[[binding\n", f"host.toml:{lines + 1}: "),
+                             (text + '[[binding]]\nmachine = "vm9"\n', '"vm9", which there is not')):
+            self.reload(mistake, "nothing has changed: ")
+            self.assertIn(why, self.log.rsplit("nothing has changed: ", 1)[1])
+        self.configuration.unlink()
+        self.daemon.send_signal(signal.SIGHUP)
+        self.wait(lambda: self.log.count("nothing has changed") == 5, "a file that is gone is a mistake, too")
+        self.assertEqual((self.processes("periplex-machine"), self.stick()), (workers, "attached"))
+        self.reload(text)
+
+    def test_what_counts_only_from_a_start_on_is_said(self):
+        text = self.configuration.read_text()
+        worker = self.processes("periplex-machine")
+        (self.directory / "vm1.toml").write_text("spin-us = 10\n")
+        self.reload(text.replace("start = true", 'start = true\nconfig = "vm1.toml"'))
+        self.assertIn("vm1 goes on as it was started", self.log)
+        self.reload(text.replace('name = "host"', 'name = "other"'))
+        self.assertIn("[gate] count from the next start of periplexd on", self.log)
+        self.assertEqual(self.processes("periplex-machine"), worker)
+
     def test_there_is_one_periplexd_for_a_runtime_directory(self):
         second = subprocess.run([BIN / "periplexd", "--config", self.configuration], capture_output=True, text=True,
                                 timeout=PATIENCE, check=False)
@@ -324,8 +401,7 @@ machine = "vm1"
         self.assertIn("desk-7", self.run_daemon("seats"))
         seat, kind, _payload = self.begin(credentials)
         self.assertEqual(kind, WELCOME)
-        stick = bytes([1, 3]) + struct.pack("<HH", 0x951, 0x1666) + bytes([8, 6, 0x50, 0]) + text("usb:1-2") + text("Stick") + text("E0")
-        seat.send(frame(OFFER, stick) + frame(SYNC, b""))
+        seat.send(frame(OFFER, STICK) + frame(SYNC, b""))
         self.wait(lambda: any(s["peripherals"] for s in self.state()["seats"]), "the offer is shown")
         shown = self.state()["seats"][0]
         self.assertEqual((shown["name"], shown["agent"]), ("desk-7", "python"))

@@ -2,6 +2,7 @@
 #include "gate/configuration.hpp"
 
 #include <algorithm>
+#include <limits>
 
 namespace periplex::gate {
 namespace {
@@ -24,6 +25,11 @@ std::string_view Configuration::machine_for(std::string_view seat, std::string_v
     return fits(binding.seat, seat) && fits(binding.peripheral, peripheral);
   });
   return found == bindings.end() ? std::string_view() : std::string_view(found->machine);
+}
+
+std::size_t Configuration::limit_of(std::string_view seat) const {
+  const auto found = std::ranges::find_if(limits, [&](const Limit& limit) { return fits(limit.seat, seat); });
+  return found == limits.end() ? std::numeric_limits<std::size_t>::max() : found->peripherals;
 }
 
 bool fits(std::string_view pattern, std::string_view text) {

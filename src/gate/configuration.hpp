@@ -14,6 +14,7 @@ namespace periplex::gate {
 inline constexpr std::size_t kMaxSeats = 1024;
 inline constexpr std::size_t kMaxMachines = 1024;
 inline constexpr std::size_t kMaxBindings = 4096;
+inline constexpr std::size_t kMaxLimits = 1024;
 /// Of a seat, a machine, or a pattern.
 inline constexpr std::size_t kMaxName = 64;
 
@@ -32,6 +33,13 @@ struct Binding {
   bool operator==(const Binding&) const = default;
 };
 
+/// How many peripherals a seat may have lent at the same time.
+struct Limit {
+  std::string seat;  ///< a pattern
+  std::size_t peripherals = 0;
+  bool operator==(const Limit&) const = default;
+};
+
 struct Configuration {
   std::string name;         ///< what the gate calls itself
   link::Credentials own{};  ///< its certificate and its key
@@ -39,11 +47,13 @@ struct Configuration {
   std::vector<KnownSeat> seats{};
   std::vector<std::string> machines{};  ///< their names
   std::vector<Binding> bindings{};      ///< the first that fits counts
+  std::vector<Limit> limits{};          ///< likewise; where none fits there is none
 
   /// Null: nobody with this certificate may come.
   [[nodiscard]] const KnownSeat* seat_of(std::string_view fingerprint) const;
   /// Name of the machine that may have it; empty: none.
   [[nodiscard]] std::string_view machine_for(std::string_view seat, std::string_view peripheral) const;
+  [[nodiscard]] std::size_t limit_of(std::string_view seat) const;
 };
 
 /// Whether `text` fits `pattern`. The time it takes is bounded by the product of their lengths.

@@ -106,6 +106,10 @@ Configuration read_configuration(Members from) {
                              .peripheral = binding.text("peripheral", kMaxName),
                              .machine = binding.text("machine", kMaxName)});
   });
+  from.each("limits", kMaxLimits, [&](Members limit) {
+    read.limits.push_back(
+        {.seat = limit.text("seat", kMaxName), .peripherals = limit.number("peripherals", UINT32_MAX)});
+  });
   return read;
 }
 
@@ -203,13 +207,18 @@ std::string to_line(const Configuration& configuration) {
     bindings.push_back(
         json::object{{"seat", binding.seat}, {"peripheral", binding.peripheral}, {"machine", binding.machine}});
   }
+  json::array limits;
+  for (const Limit& limit : configuration.limits) {
+    limits.push_back(json::object{{"seat", limit.seat}, {"peripherals", limit.peripherals}});
+  }
   return line_of("configure", {{"name", configuration.name},
                                {"certificate", configuration.own.certificate},
                                {"key", configuration.own.key},
                                {"authority", configuration.authority},
                                {"seats", std::move(seats)},
                                {"machines", std::move(machines)},
-                               {"bindings", std::move(bindings)}});
+                               {"bindings", std::move(bindings)},
+                               {"limits", std::move(limits)}});
 }
 
 std::string to_line(const EnrolmentVerdict& verdict) {

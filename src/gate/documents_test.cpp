@@ -15,7 +15,8 @@ TEST(Documents, AConfigurationIsReadAsItWasWritten) {
                                     .authority = "a",
                                     .seats = {{"desk", "f"}},
                                     .machines = {"vm1"},
-                                    .bindings = {{"desk", "*", "vm1"}}};
+                                    .bindings = {{"desk", "*", "vm1"}},
+                                    .limits = {{"desk", 3}}};
   const std::string line = to_line(configuration);
   EXPECT_EQ(line.find('\n'), line.size() - 1);
   const auto read = parse_instruction(line);
@@ -24,6 +25,7 @@ TEST(Documents, AConfigurationIsReadAsItWasWritten) {
   EXPECT_EQ(again.own.key, "k");
   EXPECT_EQ(again.seats, configuration.seats);
   EXPECT_EQ(again.machines, configuration.machines);
+  EXPECT_EQ(again.limits, configuration.limits);
   EXPECT_EQ(again.bindings, configuration.bindings);
 }
 

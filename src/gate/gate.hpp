@@ -63,6 +63,7 @@ class Gate final : private link::LaneConnection::Owner, private SeatHost {
   void connection_closed(link::LaneConnection& connection, const std::string& why) override;
   // SeatHost
   [[nodiscard]] Worker* worker_for(const std::string& seat, const std::string& peripheral) override;
+  [[nodiscard]] std::size_t limit_of(const std::string& seat) override { return configuration_.limit_of(seat); }
   void seat_changed() override { events_.changed(); }
   void seat_ended(Seat& seat) override;
 

@@ -142,6 +142,28 @@ TEST_F(GateTest, NoMachineGetsWhatItMayNotHave) {
   EXPECT_TRUE(host.run([&] { return at_end(worker.streams["desk/stick"]) && at_end(worker.streams["desk/keys"]); }));
 }
 
+TEST_F(BoundGateTest, ASeatLendsNoMoreThanItsLimit) {
+  host.configuration.limits = {{.seat = "other", .peripherals = 0}, {.seat = "des?", .peripherals = 1}};
+  host.apply();
+  const auto desk = agent();
+  ASSERT_TRUE(desk->session->offer({.id = "more"}));
+  attach(*desk, "keys");
+  worker.want("desk/more");
+  EXPECT_TRUE(host.run([&] { return host.state_of("desk", "more") == "wanted"; }));
+  host.run_for(100ms);
+  EXPECT_FALSE(desk->channels.contains("more"));
+  host.configuration.limits[1].peripherals = 2;
+  host.apply();
+  EXPECT_TRUE(host.run([&] { return worker.streams.contains("desk/more"); }));
+  EXPECT_EQ(worker.count["desk/keys"], 1U) << "it is not disturbed";
+  host.configuration.limits[1].peripherals = 1;
+  host.apply();
+  EXPECT_TRUE(host.run([&] { return desk->closed.contains("more"); }));
+  EXPECT_EQ(host.state_of("desk", "keys"), "attached");
+  worker.leave("desk/keys");
+  EXPECT_TRUE(host.run([&] { return worker.count["desk/more"] == 2; })) << "its place is free";
+}
+
 TEST_F(BoundGateTest, ASlowWorkerHoldsUpNobodyElse) {
   const auto desk = agent();
   attach(*desk, "stick");

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <fmt/format.h>
+#include <ranges>
 #include <utility>
 
 #include "link/random.hpp"
@@ -122,6 +123,7 @@ void Seat::offered(const link::Peripheral& peripheral) {
 
 void Seat::withdrawn(const std::string& id, Reason) {
   offers_.erase(id);
+  reconsider_soon();  // what a limit has kept out may take its place
   host_.seat_changed();
 }
 
@@ -180,6 +182,7 @@ void Seat::reconsider_soon() {
 
 void Seat::reconsider() {
   if (session_.ended()) return;
+  keep_to_limit();
   std::optional<Nanoseconds> next;
   for (auto& [id, offer] : offers_) {
     reconsider(offer);
@@ -198,7 +201,22 @@ void Seat::reconsider(Offer& offer) {
   }
   if (worker == nullptr || offer.channel || offer.not_before > loop_.now()) return;
   if (worker->wish(unique_name(known_.name, offer.peripheral.id)) == offer.refused_wish) return;
-  open(offer);
+  if (lent() < host_.limit_of(known_.name)) return open(offer);
+  offer.why = "the seat may not lend more at once";
+}
+
+std::size_t Seat::lent() const {
+  return static_cast<std::size_t>(
+      std::ranges::count_if(offers_, [](const auto& entry) { return entry.second.channel.has_value(); }));
+}
+
+/// It may be lower than it was.
+void Seat::keep_to_limit() {
+  const std::size_t limit = host_.limit_of(known_.name);
+  for (auto& [id, offer] : offers_ | std::views::reverse) {
+    if (lent() <= limit || session_.ended()) return;
+    if (offer.channel) close_channel(offer, Reason::not_allowed);
+  }
 }
 
 void Seat::open(Offer& offer) {

@@ -22,6 +22,8 @@ class SeatHost {
  public:
   /// The worker that may have the peripheral; null if none may.
   [[nodiscard]] virtual Worker* worker_for(const std::string& seat, const std::string& peripheral) = 0;
+  /// How many peripherals the seat may have lent at the same time.
+  [[nodiscard]] virtual std::size_t limit_of(const std::string& seat) = 0;
   virtual void seat_changed() = 0;
   /// Its session is over. It may not be destroyed in this call.
   virtual void seat_ended(Seat& seat) = 0;
@@ -32,9 +34,10 @@ class SeatHost {
 
 /// One seat that has come: its agent's session, what that offers, and the streams between it and the workers.
 ///
-/// A channel is open to each offered peripheral that a worker waits for and may have. Every time its stream begins
-/// anew, so does the worker's: a new pair of sockets is made, and the other end handed over. Where that goes wrong, or
-/// the worker lets a stream go that it still waits for, it is tried again after a while.
+/// A channel is open to each offered peripheral that a worker waits for and may have, as far as the seat's limit goes.
+/// Every time its stream begins anew, so does the worker's: a new pair of sockets is made, and the other end handed
+/// over. Where that goes wrong, or the worker lets a stream go that it still waits for, it is tried again after a
+/// while.
 class Seat final : private link::GateHost {
  public:
   static constexpr Nanoseconds kRetry = std::chrono::seconds(1);
@@ -82,6 +85,8 @@ class Seat final : private link::GateHost {
   [[nodiscard]] Offer* find(link::ChannelId channel);
   [[nodiscard]] Worker* wanting(const Offer& offer) const;
   void reconsider(Offer& offer);
+  [[nodiscard]] std::size_t lent() const;
+  void keep_to_limit();
   void open(Offer& offer);
   void begin_stream(Offer& offer);
   void end_stream(Offer& offer);

@@ -18,6 +18,9 @@ namespace {
 
 using Done = std::expected<void, std::string>;
 
+/// No seat has more channels.
+constexpr std::int64_t kMostPeripherals = 64;
+
 class Reader {
  public:
   explicit Reader(const std::string& path)
@@ -66,6 +69,7 @@ class Reader {
     if (key == "state-dir" && take_path(node, settings_.state_directory)) return {};
     if (key == "runtime-dir" && take_path(node, settings_.runtime_directory)) return {};
     if (key == "gate" && node.is_table()) return read_gate(*node.as_table());
+    if (key == "limit") return read_limits(node);
     const bool machine = key == "machine";
     const toml::array* const list = node.as_array();
     if ((!machine && key != "binding") || list == nullptr || !list->is_array_of_tables()) return unknown(key, node);
@@ -148,6 +152,32 @@ class Reader {
       return wrong(table.source().begin.line, fmt::format("a pattern has at most {} characters", gate::kMaxName));
     }
     settings_.bindings.push_back(std::move(binding));
+    return {};
+  }
+
+  Done read_limits(const toml::node& node) {
+    const toml::array* const list = node.as_array();
+    if (list == nullptr || !list->is_array_of_tables()) return unknown("limit", node);
+    for (const toml::node& one : *list) {
+      if (auto done = read_limit(*one.as_table()); !done) return done;
+    }
+    return {};
+  }
+
+  Done read_limit(const toml::table& table) {
+    gate::Limit limit{.seat = "*"};
+    std::optional<std::int64_t> peripherals;
+    for (const auto& [key, node] : table) {
+      if (key == "seat" && take(node, limit.seat)) continue;
+      if (key == "peripherals") peripherals = node.value_exact<std::int64_t>();
+      if (key != "peripherals" || !peripherals) return unknown(key.str(), node);
+    }
+    if (!peripherals || *peripherals < 0 || *peripherals > kMostPeripherals || limit.seat.size() > gate::kMaxName) {
+      return wrong(table.source().begin.line,
+                   fmt::format("a limit has a seat's pattern and peripherals, from 0 to {}", kMostPeripherals));
+    }
+    limit.peripherals = static_cast<std::size_t>(*peripherals);
+    settings_.limits.push_back(std::move(limit));
     return {};
   }
 

@@ -44,6 +44,9 @@ streams = "elsewhere.sock"
 [[binding]]
 seat = "desk-*"
 machine = "vm1"
+[[limit]]
+seat = "desk-*"
+peripherals = 3
 )");
   ASSERT_TRUE(settings) << settings.error();
   EXPECT_EQ(settings->state_directory, directory + "/state");
@@ -55,6 +58,7 @@ machine = "vm1"
   EXPECT_EQ(settings->machines[1].streams, directory + "/elsewhere.sock");
   ASSERT_EQ(settings->bindings.size(), 1U);
   EXPECT_EQ(settings->bindings[0], (gate::Binding{"desk-*", "*", "vm1"}));
+  EXPECT_EQ(settings->limits, (std::vector<gate::Limit>{{"desk-*", 3}}));
 }
 
 TEST_F(ManagerConfigurationTest, SaysWhatIsWrongAndWhere) {
@@ -70,6 +74,10 @@ TEST_F(ManagerConfigurationTest, SaysWhatIsWrongAndWhere) {
   EXPECT_THAT(read(started + "read-ahead = \"fast\"\n").error(), HasSubstr("read-ahead=off"));
   EXPECT_THAT(read("[[machine]]\nname = \"a\"\nremote-disks = {terminate = false}\n").error(),
               HasSubstr("the worker of a is started elsewhere"));
+  EXPECT_THAT(read("[[limit]]\nseat = \"a\"\n").error(), HasSubstr(":1: a limit has"));
+  EXPECT_THAT(read("[[limit]]\nperipherals = 65\n").error(), HasSubstr("from 0 to 64"));
+  EXPECT_THAT(read("[[limit]]\nperipherals = \"x\"\n").error(), HasSubstr(":2: \"peripherals\""));
+  EXPECT_THAT(read("limit = 3\n").error(), HasSubstr("\"limit\""));
 }
 
 TEST_F(ManagerConfigurationTest, NeedsNoFile) {

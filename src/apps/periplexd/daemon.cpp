@@ -165,6 +165,7 @@ void Daemon::reload() {
   }
   settings_.machines = std::move(settings->machines);
   settings_.bindings = std::move(settings->bindings);
+  settings_.limits = std::move(settings->limits);
   workers_.apply(settings_.machines);
   configure_gate();
   log::info("apps", "the configuration has been read again");
@@ -175,7 +176,8 @@ void Daemon::configure_gate() {
                                     .own = gate_credentials_,
                                     .authority = store_.authority(),
                                     .seats = store_.seats(),
-                                    .bindings = settings_.bindings};
+                                    .bindings = settings_.bindings,
+                                    .limits = settings_.limits};
   for (const ManagedMachine& machine : settings_.machines) configuration.machines.push_back(machine.name);
   gate_->say(gate::to_line(configuration));
 }

@@ -33,6 +33,9 @@ constexpr const char* kFooter = R"(CONFIGURATION FILE (--config)
   seat = "desk-*"                     # patterns: * and ?
   peripheral = "*"
   machine = "vm1"
+  [[limit]]                           # how many peripherals a seat may have lent at once; the first that fits counts
+  seat = "desk-*"
+  peripherals = 4
   Relative paths are relative to the file. For others than root the defaults are in $XDG_STATE_HOME (~/.local/state)
   and $XDG_RUNTIME_DIR.
 
@@ -47,7 +50,7 @@ FILES
   RUNTIME-DIR/gate.json     seats, what they offer, which machines have it, and how the gate is confined
 
 SIGNALS
-  SIGHUP: machines, bindings and seats are read again. What has not changed goes on undisturbed; the worker of a machine
+  SIGHUP: machines, bindings, limits and seats are read again. What has not changed goes on undisturbed; the worker of a machine
   that is gone ends; a file with a mistake changes nothing. SIGTERM and SIGINT: what it has started is ended.
   When it is killed, the workers of machines go on, and the next periplexd takes them on.
 

@@ -29,6 +29,7 @@ struct ManagerSettings {
   std::string gate_user;  ///< whom the gate becomes, where periplexd is root; empty: the usual
   std::vector<ManagedMachine> machines;
   std::vector<gate::Binding> bindings;
+  std::vector<gate::Limit> limits;
 
   /// Whether all is the same that cannot change while periplexd runs.
   [[nodiscard]] bool same_places(const ManagerSettings& other) const {

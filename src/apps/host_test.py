@@ -299,6 +299,7 @@ machine = "vm1"
         # From now on it is looked after as any other.
         os.kill(worker[0], signal.SIGKILL)
         self.wait(lambda: self.processes("periplex-machine") not in ([], worker), "the worker is started again")
+        self.wait(lambda: self.state()["machines"] == [{"name": "vm1", "worker": True}], "it listens")
         self.daemon.kill()
         self.daemon.wait()
         self.start_daemon()
@@ -381,6 +382,7 @@ machine = "vm1"
 
     def test_what_counts_only_from_a_start_on_is_said(self):
         text = self.configuration.read_text()
+        self.wait(lambda: self.processes("periplex-machine") != [], "the worker is there")
         worker = self.processes("periplex-machine")
         (self.directory / "vm1.toml").write_text("spin-us = 10\n")
         self.reload(text.replace("start = true", 'start = true\nconfig = "vm1.toml"'))

@@ -14,7 +14,7 @@ local MAX_PAYLOAD = 16896
 local types = {
   [0x01] = "HELLO", [0x02] = "WELCOME", [0x03] = "REFUSE", [0x04] = "END", [0x05] = "PING", [0x06] = "PONG",
   [0x07] = "SYNC", [0x10] = "OFFER", [0x11] = "WITHDRAW", [0x12] = "OPEN", [0x13] = "CLOSE", [0x14] = "DATA",
-  [0x15] = "CREDIT", [0x16] = "MESSAGE",
+  [0x15] = "CREDIT",
 }
 local lanes = { [0] = "real-time", [1] = "bulk" }
 local purposes = { [0] = "begin", [1] = "join", [2] = "resume" }
@@ -48,7 +48,7 @@ local f = {
   version = ProtoField.uint16("periplex_link.version", "Version", base.DEC),
   capabilities = ProtoField.uint32("periplex_link.capabilities", "Capabilities", base.HEX),
   zstd = ProtoField.bool("periplex_link.capabilities.zstd", "DATA may be compressed", 32, nil, 0x1),
-  messages = ProtoField.bool("periplex_link.capabilities.messages", "MESSAGE and datagrams", 32, nil, 0x2),
+  datagrams = ProtoField.bool("periplex_link.capabilities.datagrams", "Datagrams repeat urgent streams", 32, nil, 0x2),
   required = ProtoField.uint32("periplex_link.required", "Capabilities required", base.HEX),
   lane = ProtoField.uint8("periplex_link.lane", "Lane", base.DEC, lanes),
   purpose = ProtoField.uint8("periplex_link.purpose", "Purpose", base.DEC, purposes),
@@ -76,7 +76,7 @@ local f = {
   compression = ProtoField.bool("periplex_link.compression", "May be compressed", 8, nil, 0x01),
   plain_length = ProtoField.uint16("periplex_link.plain_length", "Length of the plain piece", base.DEC),
   credit = ProtoField.uint32("periplex_link.credit", "Bytes more", base.DEC),
-  sequence = ProtoField.uint32("periplex_link.sequence", "Number", base.DEC),
+  way = ProtoField.uint32("periplex_link.way", "Connection, for datagrams", base.DEC),
 }
 link.fields = f
 
@@ -139,7 +139,7 @@ local bodies = {
     greeting(c)
     c:add(f.min_version, 2)
     c:add(f.max_version, 2)
-    c:add(f.capabilities, 4, f.zstd, f.messages)
+    c:add(f.capabilities, 4, f.zstd, f.datagrams)
     c:add(f.required, 4)
     local lane = c:add(f.lane, 1)
     local purpose = c:add(f.purpose, 1)
@@ -158,7 +158,7 @@ local bodies = {
     local version = c:add(f.version, 2)
     local lane = c:add(f.lane, 1)
     c:add(f.lanes, 1)
-    c:add(f.capabilities, 4, f.zstd, f.messages)
+    c:add(f.capabilities, 4, f.zstd, f.datagrams)
     c:add(f.urgent_window, 4)
     c:add(f.bulk_window, 4)
     c:add(f.ping_interval, 4)
@@ -166,6 +166,7 @@ local bodies = {
     c:add(f.session, 8)
     c:add(f.secret, 32)
     c:text(f.name)
+    if c.ok and c.at + 4 <= c.range:len() then c:add(f.way, 4) end
     if not (lane and version) then return "" end
     return "version " .. version:le_uint() .. ", " .. (lanes[lane:uint()] or "?") .. " lane"
   end,
@@ -205,11 +206,6 @@ local bodies = {
   [0x15] = function(c)
     local credit = c:add(f.credit, 4)
     return credit and tostring(credit:le_uint()) or ""
-  end,
-  [0x16] = function(c, _, length)
-    local number = c:add(f.sequence, 4)
-    c:add(f.payload, length - c.at)
-    return number and "number " .. number:le_uint() or ""
   end,
 }
 

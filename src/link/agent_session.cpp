@@ -84,8 +84,14 @@ void AgentSession::handle_welcome(Lane lane, ByteView payload) {
   }
   control(lane, FrameType::sync, {}, {});
   if (ended()) return;
+  if (lane == Lane::realtime && (agreement_->capabilities & kCapabilityDatagrams) != 0) way_number_ = welcome->way;
   lane_works(lane);
+  if (lane == Lane::realtime && takes_datagrams()) agent_host_.datagrams_welcome();
   greet_next();
+}
+
+void AgentSession::datagrams_connected() {
+  if (takes_datagrams()) way_.open(Binding{.session = id_, .secret = secret_, .way = way_number_});
 }
 
 void AgentSession::handle_refusal(Lane lane, ByteView payload) {

@@ -13,6 +13,9 @@ class AgentHost : public SessionHost {
  public:
   /// The gate opens a channel to an offered peripheral; `channel_started` follows. Who does not want it closes it.
   virtual void channel_opened(ChannelId channel, const Opening& opening) = 0;
+  /// The gate takes datagrams for the real-time lane that has just come up (`AgentSession::datagrams_connected`), until
+  /// `datagrams_over`.
+  virtual void datagrams_welcome() {}
 
  protected:
   ~AgentHost() = default;
@@ -28,6 +31,11 @@ class AgentSession final : public Session {
 
   /// There is a connection for `lane`.
   void connected(Lane lane);
+  /// There is a way for datagrams to the gate of the real-time lane, encrypted and authenticated as its connection is.
+  /// A new one takes the place of an older one.
+  void datagrams_connected();
+  /// There is none any more.
+  void datagrams_disconnected() { way_.close(); }
 
   /// Offers a peripheral, or tells what has changed of it; at most kMaxPeripherals, with valid identifiers.
   [[nodiscard]] std::expected<void, Reason> offer(const Peripheral& peripheral);

@@ -1,21 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
-#include <deque>
 #include <string>
 
 #include "link/byte_queue.hpp"
 #include "link/compression.hpp"
 #include "link/ids.hpp"
-#include "link/messages.hpp"
+#include "link/stream_copy.hpp"
 
 namespace periplex::link {
 
 /// One channel as a session keeps it. Between a loss of its lane and the OPEN that begins it again it does not run.
 struct Channel {
   static constexpr std::size_t kMaxQueued = 256 * 1024;  ///< bytes that wait to be sent
-  static constexpr std::size_t kMaxMessages = 64;
 
   ChannelId id;
   std::string peripheral;
@@ -27,12 +26,12 @@ struct Channel {
 
   // All of the stream that runs; none of it outlives the connection.
   ByteQueue queue;
-  std::deque<Message> messages;
   bool wants_room = false;         ///< its user has more to send than there was room for
   std::uint32_t may_send = 0;      ///< credit the far end gave and we have not used
   std::uint32_t may_receive = 0;   ///< credit we gave and the far end has not used
   std::uint32_t not_consumed = 0;  ///< handed to the user, who has not done with it
   std::uint32_t to_grant = 0;      ///< consumed, and not given as credit again yet
+  StreamCopy copy;                 ///< where datagrams repeat it
 
   CompressionGauge gauge;
 
@@ -46,11 +45,16 @@ struct Channel {
   void stop() {
     running = false;
     queue.clear();
-    messages.clear();
     wants_room = false;
     may_send = may_receive = not_consumed = to_grant = 0;
+    copy = {};
   }
-  [[nodiscard]] bool has_piece() const { return running && (!messages.empty() || (!queue.empty() && may_send > 0)); }
+  [[nodiscard]] bool has_piece() const { return running && !queue.empty() && may_send > 0; }
+  /// What may be given as credit now. Bytes that a datagram has brought are only given back once the stream has brought
+  /// them, too: credit is counted along the stream.
+  [[nodiscard]] std::uint32_t grantable() const {
+    return to_grant - static_cast<std::uint32_t>(std::min<std::size_t>(to_grant, copy.ahead()));
+  }
 };
 
 }  // namespace periplex::link

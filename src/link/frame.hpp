@@ -26,7 +26,6 @@ enum class FrameType : std::uint8_t {
   close = 0x13,     ///< a channel is over
   data = 0x14,      ///< a piece of a channel's byte stream
   credit = 0x15,    ///< more bytes of a channel may be sent
-  message = 0x16,   ///< a real-time message that found no way as a datagram
   // Of the enrolment protocol only (enrolment.hpp).
   enrol = 0x20,     ///< agent: the token's secret, and a signing request
   enrolled = 0x21,  ///< gate: the certificate

@@ -58,6 +58,8 @@ std::expected<void, Reason> GateSession::attach(const Hello& hello) {
 }
 
 std::vector<ChannelId> GateSession::welcome(Lane lane) {
+  const bool datagrams = lane == Lane::realtime && (agreement_->capabilities & kCapabilityDatagrams) != 0;
+  if (datagrams) way_number_ = ++last_way_;
   const Welcome welcome{.version = agreement_->version,
                         .lane = lane,
                         .lanes = agreement_->lanes,
@@ -67,7 +69,8 @@ std::vector<ChannelId> GateSession::welcome(Lane lane) {
                         .hold = hold_,
                         .session = id_,
                         .secret = secret_,
-                        .name = settings_.name};
+                        .name = settings_.name,
+                        .way = datagrams ? way_number_ : 0};
   ByteWriter& out = at(lane).control;
   append_frame(out, FrameType::welcome, {}, welcome.payload());
   std::vector<ChannelId> started;
@@ -83,6 +86,23 @@ std::vector<ChannelId> GateSession::welcome(Lane lane) {
     for (auto& [id, offer] : offers_) offer.stated = false;
   }
   return started;
+}
+
+bool GateSession::is_ours(const Binding& binding) const {
+  return takes_datagrams() && binding.session == id_ && binding.way == way_number_ &&
+         same_secret(binding.secret, secret_);
+}
+
+bool GateSession::bind(const Datagram& datagram) {
+  if (datagram.type != Datagram::Type::bind || !is_ours(datagram.binding)) return false;
+  way_.open();
+  way_.answer(datagram.number);
+  return true;
+}
+
+/// The answer was lost, or is late.
+void GateSession::handle_bind(const Datagram& datagram) {
+  if (is_ours(datagram.binding)) way_.answer(datagram.number);
 }
 
 std::expected<ChannelId, Reason> GateSession::open(const Opening& opening) {

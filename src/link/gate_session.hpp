@@ -34,6 +34,11 @@ class GateSession final : public Session {
   /// that is this connection. On an error it is to be refused (`refusal`), and nothing has happened to the session.
   [[nodiscard]] std::expected<void, Reason> attach(const Hello& hello);
 
+  /// Takes the way that `datagram` has come by, if it says that it belongs to the present connection of the real-time
+  /// lane; it takes the place of an older one. That the certificate at its far end is that of the session is for the
+  /// caller to see to; so is that `send_datagram` finds the way already. It answers.
+  [[nodiscard]] bool bind(const Datagram& datagram);
+
   /// Opens a channel to an offered peripheral, bound to it until it is closed. Its stream begins at once where `room`
   /// is above zero, and otherwise with `channel_started`.
   [[nodiscard]] std::expected<ChannelId, Reason> open(const Opening& opening);
@@ -49,6 +54,8 @@ class GateSession final : public Session {
 
   void handle_own(Lane lane, const Frame& frame) override;
   void handle_greeting(Lane lane, const Frame& frame) override;
+  void handle_bind(const Datagram& datagram) override;
+  [[nodiscard]] bool is_ours(const Binding& binding) const;
   void handle_offer(const Frame& frame);
   void handle_sync();
   void withdraw(const std::string& id, Reason why);
@@ -59,6 +66,7 @@ class GateSession final : public Session {
   GateHost& gate_host_;
   std::map<std::string, Offer> offers_;
   ChannelId last_channel_;
+  std::uint32_t last_way_ = 0;
 };
 
 }  // namespace periplex::link

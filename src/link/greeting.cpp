@@ -68,7 +68,7 @@ Bytes Welcome::payload() const {
   writer.le32(static_cast<std::uint32_t>(ping_interval.count())).le32(static_cast<std::uint32_t>(hold.count()));
   writer.le64(session.value).bytes(secret);
   append_text(writer, name);
-  return writer.take();
+  return writer.le32(way).take();
 }
 
 std::expected<Welcome, Reason> Welcome::parse(ByteView payload) {
@@ -88,6 +88,8 @@ std::expected<Welcome, Reason> Welcome::parse(ByteView payload) {
   if (!reader.ok() || !welcome.windows.valid()) return std::unexpected(Reason::bad_frame);
   if (!is_lane(lane, welcome.lanes)) return std::unexpected(Reason::bad_lane);
   welcome.lane = Lane{lane};
+  // A gate that says nothing of it takes no datagrams.
+  welcome.way = reader.le32();
   return welcome;
 }
 

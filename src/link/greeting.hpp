@@ -21,9 +21,9 @@ inline constexpr std::uint32_t kMagic = 0x4c585050;
 inline constexpr std::uint16_t kVersion = 1;
 
 /// Capability bits. Those that an end does not know mean nothing to it.
-inline constexpr std::uint32_t kCapabilityZstd = 1U << 0;      ///< DATA may be compressed
-inline constexpr std::uint32_t kCapabilityMessages = 1U << 1;  ///< MESSAGE, and datagrams
-inline constexpr std::uint32_t kCapabilities = kCapabilityZstd | kCapabilityMessages;
+inline constexpr std::uint32_t kCapabilityZstd = 1U << 0;       ///< DATA may be compressed
+inline constexpr std::uint32_t kCapabilityDatagrams = 1U << 1;  ///< datagrams may repeat urgent streams
+inline constexpr std::uint32_t kCapabilities = kCapabilityZstd | kCapabilityDatagrams;
 
 /// How much of a channel's stream an end lets the other have on the way.
 struct Windows {
@@ -71,7 +71,8 @@ struct Welcome {
   std::chrono::milliseconds hold{};  ///< for how long the session outlives its connections
   SessionId session;
   Secret secret{};
-  std::string name;  ///< of the gate, for people
+  std::string name;       ///< of the gate, for people
+  std::uint32_t way = 0;  ///< on the real-time lane: the number of this connection, for datagrams; 0: none are taken
 
   [[nodiscard]] Bytes payload() const;
   [[nodiscard]] static std::expected<Welcome, Reason> parse(ByteView payload);

@@ -12,6 +12,7 @@ void KeepAlive::start(Nanoseconds interval, bool pings) {
   interval_ = interval;
   pings_ = pings;
   silent_ = 0;
+  silent_elsewhere_ = kMaxSilent + 1;
   sent_at_.reset();
   timer_->arm(interval_);
   if (pings_) send_ping();  // so that the round trip is known early
@@ -29,7 +30,8 @@ void KeepAlive::answered(std::uint64_t token) {
 }
 
 void KeepAlive::tick() {
-  if (++silent_ > kMaxSilent) return hooks_.dead();
+  const bool yet_there = ++silent_elsewhere_ <= kMaxSilent;
+  if (++silent_ > (yet_there ? kMaxSilentYetThere : kMaxSilent)) return hooks_.dead();
   timer_->arm(interval_);
   if (pings_) send_ping();
 }

@@ -14,11 +14,14 @@ namespace periplex::link {
 ///
 /// A connection whose far end vanished without a word (a cable, a NAT that forgot, a changed address) stays open for
 /// many minutes. So each end sends a PING per interval, and gives a connection up once `kMaxSilent` intervals in a row
-/// have passed without a single byte. Intervals are counted, not clocks compared: a process that was stopped for a
-/// minute finds one interval passed, and hears first what has arrived meanwhile.
+/// have passed without a single byte (`kMaxSilentYetThere` where the far end was heard by another way meanwhile: then
+/// the network loses packets of this connection, and waiting is better than another one). Intervals are counted, not
+/// clocks compared: a process that was stopped for a minute finds one interval passed, and hears first what has arrived
+/// meanwhile.
 class KeepAlive {
  public:
   static constexpr unsigned kMaxSilent = 4;
+  static constexpr unsigned kMaxSilentYetThere = 16;
 
   struct Hooks {
     std::function<void(std::uint64_t token)> ping;
@@ -35,6 +38,8 @@ class KeepAlive {
 
   /// Something has arrived.
   void heard() { silent_ = 0; }
+  /// Something has arrived from the same far end, by another way.
+  void heard_elsewhere() { silent_elsewhere_ = 0; }
   /// PONG has arrived.
   void answered(std::uint64_t token);
 
@@ -50,7 +55,8 @@ class KeepAlive {
   std::unique_ptr<Timer> timer_;
   Nanoseconds interval_{};
   bool pings_ = false;
-  unsigned silent_ = 0;  // intervals without a byte
+  unsigned silent_ = 0;                         // intervals without a byte
+  unsigned silent_elsewhere_ = kMaxSilent + 1;  // intervals without anything by another way
   std::uint64_t token_ = 0;
   std::optional<Nanoseconds> sent_at_;  // of the ping with `token_`, while it is not answered
   std::optional<Nanoseconds> smoothed_;

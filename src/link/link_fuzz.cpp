@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The link protocol against any far end. The input's first byte chooses: raw bytes to the gate's reception and session,
-// raw bytes to an agent, well framed frames to either with all that its own host may do meanwhile, or datagrams.
+// raw bytes to an agent, well framed frames to either with all that its own host may do meanwhile, or datagrams beside
+// a stream.
 #include <algorithm>
 #include <cstdlib>
 
@@ -36,9 +37,7 @@ class CheckingHost : public Base {
     held += bytes.size();
     if (generous) session->consumed(channel, bytes.size());
   }
-  void channel_message(ChannelId, const Message& message) override {
-    check(!ended && message.content.size() <= Message::kMaxSize);
-  }
+  void send_datagram(Bytes bytes) override { check(!ended && Datagram::parse(bytes).has_value()); }
   void channel_writable(ChannelId channel) override { (void)session->send(channel, Bytes(100)); }
   void channel_closed(ChannelId channel, const Ending&) override { check(!session->channels().contains(channel)); }
   void session_ended(const Ending&, bool) override {
@@ -58,6 +57,8 @@ class CheckingHost : public Base {
 class CheckingAgent final : public CheckingHost<AgentHost> {
  public:
   void channel_opened(ChannelId, const Opening&) override {}
+  void datagrams_welcome() override { agent->datagrams_connected(); }
+  AgentSession* agent = nullptr;
 };
 
 class CheckingGate final : public CheckingHost<GateHost> {
@@ -78,7 +79,7 @@ struct GateEnd {
 
 struct AgentEnd {
   AgentEnd() {
-    host.session = &session;
+    host.session = host.agent = &session;
     (void)session.offer({.id = "a"});
     (void)session.offer({.id = "b", .name = "second"});
   }
@@ -120,7 +121,8 @@ void act(Session& session, periplex::testing::VirtualTime& time, unsigned byte) 
     case 5:
       return session.disconnected(lane_of(byte >> 3));
     case 6:
-      return void(session.send_message(channel, {.sequence = byte, .content = Bytes(byte)}));
+      return session.receive_datagram(
+          Datagram{.channel = channel, .offset = byte, .acknowledged = byte * 300, .content = Bytes(byte)}.bytes());
     default:
       if (byte == 0xff) session.end({});
   }
@@ -160,7 +162,7 @@ void feed_gate(ByteReader& input, bool framed) {
 
 void feed_agent(ByteReader& input, bool framed) {
   AgentEnd end;
-  const Bytes welcome = make_frame(FrameType::welcome, {}, Welcome{.capabilities = kCapabilities}.payload());
+  const Bytes welcome = make_frame(FrameType::welcome, {}, Welcome{.capabilities = kCapabilities, .way = 1}.payload());
   const Bytes second =
       make_frame(FrameType::welcome, {}, Welcome{.lane = Lane::bulk, .capabilities = kCapabilities}.payload());
   end.session.connected(Lane::realtime);
@@ -183,26 +185,118 @@ void feed_agent(ByteReader& input, bool framed) {
   }
 }
 
-void feed_datagrams(ByteReader& input) {
-  periplex::testing::VirtualTime time;
-  std::uint64_t delivered = 0;
-  DatagramLane lane(time, ChannelId(1),
-                    {.send_datagram = [](const Bytes& bytes) { check(bytes.size() <= Datagram::kMaxSize); },
-                     .send_on_stream = [](const Message&) {},
-                     .deliver = [&](ByteView) { ++delivered; }});
-  lane.begin_datagrams();
-  while (input.remaining() > 5) {
-    const unsigned how = input.u8();
-    const Datagram datagram{.type = Datagram::Type(how & 3), .channel = ChannelId(1), .sequence = input.le32()};
-    if ((how & 4) != 0) {
-      lane.message_received({.sequence = datagram.sequence, .content = {}});
-    } else {
-      lane.datagram_received((how & 8) != 0 ? Bytes(input.rest().begin(), input.rest().end()) : datagram.bytes());
-    }
-    if ((how & 0x10) != 0) time.advance(milliseconds(how));
-    if ((how & 0x20) != 0) lane.send(Bytes(how * 10));
+/// The byte at `offset` of the stream that the far end sends.
+std::byte pattern(std::uint64_t offset) {
+  return std::byte(offset * 31 >> 3);
+}
+
+Bytes patterned(std::uint64_t offset, std::size_t size) {
+  Bytes bytes(size);
+  for (std::size_t i = 0; i < size; ++i) bytes[i] = pattern(offset + i);
+  return bytes;
+}
+
+/// Checks that the bytes of the one channel come once and in order, whichever way they come.
+class DatagramHost final : public GateHost {
+ public:
+  void output_ready(Lane) override {}
+  void drop(Lane, Bytes, Reason) override {}
+  void lane_up(Lane) override {}
+  void channel_started(ChannelId) override {}
+  void channel_stopped(ChannelId) override {}
+  void channel_data(ChannelId channel, ByteView bytes) override {
+    for (const std::byte byte : bytes) check(byte == pattern(received++));
+    if (generous) session->consumed(channel, bytes.size());
   }
-  check(delivered == lane.counters().delivered);
+  void channel_writable(ChannelId) override {}
+  void channel_closed(ChannelId, const Ending&) override {}
+  void session_ended(const Ending&, bool) override { ended = true; }
+  void offered(const Peripheral& peripheral) override {
+    (void)session->open({.id = peripheral.id, .priority = Priority::interactive});
+  }
+  void withdrawn(const std::string&, Reason) override {}
+  void send_datagram(Bytes bytes) override {
+    const auto datagram = Datagram::parse(bytes);
+    check(datagram && (datagram->type != Datagram::Type::piece || datagram->acknowledged == received));
+    for (std::size_t i = 0; i < datagram->content.size(); ++i) {
+      check(datagram->content[i] == pattern(datagram->offset + i));
+    }
+  }
+
+  GateSession* session = nullptr;
+  bool generous = true;
+  bool ended = false;
+  std::uint64_t received = 0;
+};
+
+/// A gate's session with one urgent channel. The stream carries what it must; datagrams carry parts of the same bytes,
+/// of the fuzzer's choice, and anything else.
+class TwoWays {
+ public:
+  TwoWays() {
+    host_.session = &session_;
+    check(session_.attach({.lanes = 1, .name = "agent"}).has_value());
+    session_.receive(Lane::realtime, make_frame(FrameType::offer, {}, Peripheral{.id = "keys"}.payload()));
+    check(session_.bind({.type = Datagram::Type::bind, .binding = {.session = SessionId(1), .way = 1}}));
+  }
+  void act(ByteReader& input) {
+    const unsigned how = input.u8();
+    const std::uint16_t size = input.le16();
+    switch (how & 7) {
+      case 0:
+        return stream(size % 2048u + 1);
+      case 1:
+      case 2:
+        return piece(how, size);
+      case 3:
+        sent_ += session_.send(keys_, patterned(sent_, size % 4096));
+        return;
+      case 4:
+        session_.receive(Lane::realtime, make_frame(FrameType::credit, keys_, credit_payload(size)));
+        return void(session_.take(Lane::realtime, size));
+      case 5:
+        return time_.advance(milliseconds(size % 1024));
+      case 6:
+        host_.generous = (size & 1) != 0;
+        return session_.receive_datagram(Datagram{.type = Datagram::Type(how >> 3), .number = size}.bytes());
+      default:
+        return raw(input.take(std::min<std::size_t>(size & 0xff, input.remaining())));
+    }
+  }
+  [[nodiscard]] bool ended() const { return host_.ended; }
+
+ private:
+  /// No more than the credit, which an honest far end keeps to.
+  void stream(std::size_t wanted) {
+    const std::size_t size = std::min<std::size_t>(wanted, session_.channels().at(keys_).may_receive);
+    if (size == 0) return;
+    session_.receive(Lane::realtime, make_frame(FrameType::data, keys_, patterned(streamed_, size)));
+    streamed_ += size;
+  }
+  void piece(unsigned how, std::size_t size) {
+    const std::uint64_t offset = host_.received - std::min<std::uint64_t>(host_.received, how >> 3) + (how >> 5);
+    session_.receive_datagram(Datagram{.channel = keys_,
+                                       .offset = offset,
+                                       .acknowledged = sent_ - std::min<std::uint64_t>(sent_, size & 0xff),
+                                       .content = patterned(offset, size % Datagram::kMaxContent)}
+                                  .bytes());
+  }
+  /// Anything but a piece of this stream, whose bytes would be others.
+  void raw(ByteView bytes) {
+    if (!bytes.empty() && bytes[0] != std::byte{1}) session_.receive_datagram(bytes);
+  }
+
+  periplex::testing::VirtualTime time_;
+  DatagramHost host_;
+  GateSession session_{time_, host_, {.name = "gate"}, SessionId(1), Secret{}};
+  const ChannelId keys_{1};
+  std::uint64_t streamed_ = 0;
+  std::uint64_t sent_ = 0;
+};
+
+void feed_datagrams(ByteReader& input) {
+  TwoWays ways;
+  while (input.remaining() > 3 && !ways.ended()) ways.act(input);
 }
 
 }  // namespace

@@ -108,17 +108,4 @@ std::expected<std::uint64_t, Reason> parse_ping(ByteView payload) {
   return token;
 }
 
-Bytes Message::payload() const {
-  return ByteWriter().le32(sequence).bytes(content).take();
-}
-
-std::expected<Message, Reason> Message::parse(ByteView payload) {
-  ByteReader reader(payload);
-  Message message;
-  message.sequence = reader.le32();
-  if (!reader.ok() || reader.remaining() > kMaxSize) return std::unexpected(Reason::bad_frame);
-  message.content.assign(reader.rest().begin(), reader.rest().end());
-  return message;
-}
-
 }  // namespace periplex::link

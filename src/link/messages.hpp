@@ -72,15 +72,4 @@ struct Ending {
 [[nodiscard]] Bytes ping_payload(std::uint64_t token);
 [[nodiscard]] std::expected<std::uint64_t, Reason> parse_ping(ByteView payload);
 
-/// MESSAGE: one of a channel's numbered messages.
-struct Message {
-  static constexpr std::size_t kMaxSize = 4096;
-
-  std::uint32_t sequence = 0;
-  Bytes content;
-
-  [[nodiscard]] Bytes payload() const;
-  [[nodiscard]] static std::expected<Message, Reason> parse(ByteView payload);
-};
-
 }  // namespace periplex::link

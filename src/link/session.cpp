@@ -11,6 +11,10 @@ Session::Session(Scheduler& scheduler, SessionHost& host, Settings settings)
       settings_(std::move(settings)),
       ping_interval_(settings_.ping_interval),
       hold_(settings_.hold),
+      way_(scheduler, channels_,
+           {.send = [this](Bytes bytes) { host_.send_datagram(std::move(bytes)); },
+            .deliver = [this](ChannelId channel, ByteView bytes) { host_.channel_data(channel, bytes); },
+            .changed = [this] { host_.datagrams_changed(); }}),
       lanes_{LaneState(scheduler, hooks(Lane::realtime)), LaneState(scheduler, hooks(Lane::bulk))},
       hold_timer_(scheduler.make_timer([this] { finish({.reason = Reason::resume_timeout}, false); })) {}
 
@@ -37,6 +41,14 @@ void Session::receive(Lane lane, ByteView bytes) {
     if (state.connection != connection) return;
   }
   state.reader = std::move(reader);
+}
+
+void Session::receive_datagram(ByteView bytes) {
+  const auto datagram = Datagram::parse(bytes);
+  if (!datagram || !up(Lane::realtime)) return;
+  if (datagram->type == Datagram::Type::bind) return handle_bind(*datagram);
+  if (way_.is_open()) at(Lane::realtime).keep_alive.heard_elsewhere();
+  way_.receive(*datagram);
 }
 
 void Session::disconnected(Lane lane) {
@@ -87,7 +99,6 @@ void Session::handle(Lane lane, const Frame& frame) {
     case FrameType::close:
     case FrameType::data:
     case FrameType::credit:
-    case FrameType::message:
       return handle_channel(lane, frame);
     default:
       return handle_own(lane, frame);
@@ -132,6 +143,10 @@ void Session::lose(Lane lane, std::optional<Reason> why) {
   state.pong.reset();
   state.announced = false;
   state.keep_alive.stop();
+  if (lane == Lane::realtime && std::exchange(way_number_, 0) != 0) {
+    way_.close();
+    host_.datagrams_over();
+  }
   std::vector<ChannelId> stopped;
   for (auto& [id, channel] : channels_) {
     if (channel.lane != lane || !channel.running) continue;

@@ -10,9 +10,11 @@
 
 #include "link/arbiter.hpp"
 #include "link/channel.hpp"
+#include "link/datagram_way.hpp"
 #include "link/frame.hpp"
 #include "link/greeting.hpp"
 #include "link/keep_alive.hpp"
+#include "link/messages.hpp"
 
 namespace periplex::link {
 
@@ -36,11 +38,18 @@ class SessionHost {
   /// The stream is lost with its lane: what was sent may have arrived or not, what is on its way will not.
   virtual void channel_stopped(ChannelId channel) = 0;
   virtual void channel_data(ChannelId channel, ByteView bytes) = 0;
-  virtual void channel_message(ChannelId channel, const Message& message) { (void)channel, (void)message; }
   /// There is room again, after `Session::send` had taken less than it was given.
   virtual void channel_writable(ChannelId channel) = 0;
   /// The far end, or the loss of what the channel was bound to, has closed it.
   virtual void channel_closed(ChannelId channel, const Ending& why) = 0;
+
+  /// A datagram for the way that the session was told of last (`AgentSession::datagrams_connected`,
+  /// `GateSession::bind`); it may be lost. Must not call the session.
+  virtual void send_datagram(Bytes bytes) { (void)bytes; }
+  /// Datagrams get through from now on, or do not (`Session::datagrams`).
+  virtual void datagrams_changed() {}
+  /// The session has done with the way that it was told of, and takes nothing from there any more.
+  virtual void datagrams_over() {}
 
   /// The session is over, and with it all its channels and connections (`drop` was called for each). `by_far_end`: it
   /// was the far end that said so.
@@ -72,6 +81,8 @@ class Session {
   /// The next frames for `lane`: whole ones, until there are `limit` bytes or a little more, or none are left. What is
   /// most urgent is chosen here, so the transport should ask late and for little (16 to 64 KiB).
   [[nodiscard]] Bytes take(Lane lane, std::size_t limit);
+  /// What has come by the way for datagrams. That it came from the far end of this session is for the caller to see to.
+  void receive_datagram(ByteView bytes);
 
   // Channels. An unknown id is ignored, and has no room.
   /// How many bytes `send` takes now; none while the channel does not run.
@@ -81,9 +92,6 @@ class Session {
   /// The user has done with so many bytes of what `channel_data` gave it, so the far end may send as many again. What
   /// is left of a stream that was stopped need not be told.
   void consumed(ChannelId channel, std::size_t bytes);
-  /// Queues a real-time message; where too many wait the oldest is dropped. False: the channel does not run, the
-  /// content is too long, or messages were not agreed on.
-  bool send_message(ChannelId channel, Message message);
   /// Nothing of the channel is heard any more, and what it had queued is not sent.
   void close(ChannelId channel, const Ending& why);
 
@@ -95,6 +103,10 @@ class Session {
   [[nodiscard]] const std::optional<Agreement>& agreement() const { return agreement_; }
   [[nodiscard]] SessionId id() const { return id_; }
   [[nodiscard]] bool up(Lane lane) const { return at(lane).phase == Phase::up; }
+  /// Whether datagrams repeat the urgent channels' streams just now, and what has become of them so far.
+  [[nodiscard]] const DatagramWay& datagrams() const { return way_; }
+  /// Whether the gate takes datagrams for the present connection of the real-time lane.
+  [[nodiscard]] bool takes_datagrams() const { return up(Lane::realtime) && way_number_ != 0; }
   [[nodiscard]] std::optional<Nanoseconds> round_trip(Lane lane) const { return at(lane).keep_alive.round_trip(); }
   /// What the far end calls itself.
   [[nodiscard]] const std::string& far_name() const { return far_name_; }
@@ -129,6 +141,8 @@ class Session {
   virtual void handle_own(Lane lane, const Frame& frame) = 0;
   /// A frame that arrives in phase greeting.
   virtual void handle_greeting(Lane lane, const Frame& frame) = 0;
+  /// Agent and gate differ in what they make of a datagram that says whose it is.
+  virtual void handle_bind(const Datagram& datagram) { (void)datagram; }
   /// A lane has been lost; its state is `down` again.
   virtual void lane_lost(Lane lane) { (void)lane; }
 
@@ -163,6 +177,8 @@ class Session {
   std::chrono::milliseconds ping_interval_;
   std::chrono::milliseconds hold_;
   std::map<ChannelId, Channel> channels_;
+  DatagramWay way_;
+  std::uint32_t way_number_ = 0;  ///< of the real-time lane's present connection, in WELCOME
 
  private:
   [[nodiscard]] KeepAlive::Hooks hooks(Lane lane);
@@ -170,6 +186,7 @@ class Session {
   void handle_channel(Lane lane, const Frame& frame);
   void handle_data(Channel& channel, const Frame& frame);
   void handle_credit(Channel& channel, ByteView payload);
+  [[nodiscard]] bool owes_credit(const Channel& channel) const;
   void append_credits(Lane lane, ByteWriter& out);
   /// Appends the next piece of some channel of `lane`; false if there is none.
   bool append_piece(Lane lane, ByteWriter& out);

@@ -28,19 +28,10 @@ std::size_t Session::send(ChannelId id, ByteView bytes) {
   if (channel == nullptr || !channel->running) return 0;
   const std::size_t taken = std::min(bytes.size(), room(id));
   channel->queue.push(bytes.first(taken));
+  if (taken > 0) way_.sent(*channel, bytes.first(taken));
   if (taken < bytes.size()) channel->wants_room = true;
   if (channel->has_piece()) notify(channel->lane);
   return taken;
-}
-
-bool Session::send_message(ChannelId id, Message message) {
-  Channel* channel = find(id);
-  if (channel == nullptr || !channel->running || message.content.size() > Message::kMaxSize) return false;
-  if ((agreement_->capabilities & kCapabilityMessages) == 0) return false;
-  if (channel->messages.size() == Channel::kMaxMessages) channel->messages.pop_front();
-  channel->messages.push_back(std::move(message));
-  notify(channel->lane);
-  return true;
 }
 
 void Session::consumed(ChannelId id, std::size_t bytes) {
@@ -49,7 +40,7 @@ void Session::consumed(ChannelId id, std::size_t bytes) {
   const auto count = static_cast<std::uint32_t>(std::min<std::size_t>(bytes, channel->not_consumed));
   channel->not_consumed -= count;
   channel->to_grant += count;
-  if (channel->to_grant >= settings_.windows.of(channel->priority) / 4) notify(channel->lane);
+  if (owes_credit(*channel)) notify(channel->lane);
 }
 
 void Session::close(ChannelId id, const Ending& why) {
@@ -85,11 +76,7 @@ void Session::handle_channel(Lane lane, const Frame& frame) {
   }
   if (!channel->running) return fail(Reason::unexpected_frame);
   if (frame.header.type == FrameType::data) return handle_data(*channel, frame);
-  if (frame.header.type == FrameType::credit) return handle_credit(*channel, frame.payload);
-  if ((agreement_->capabilities & kCapabilityMessages) == 0) return fail(Reason::unexpected_frame);
-  const auto message = Message::parse(frame.payload);
-  if (!message) return fail(message.error());
-  host_.channel_message(id, *message);
+  handle_credit(*channel, frame.payload);
 }
 
 void Session::handle_data(Channel& channel, const Frame& frame) {
@@ -105,8 +92,11 @@ void Session::handle_data(Channel& channel, const Frame& frame) {
   if (bytes.size() > channel.may_receive) return fail(Reason::credit_exceeded);
   const auto count = static_cast<std::uint32_t>(bytes.size());
   channel.may_receive -= count;
-  channel.not_consumed += count;
-  host_.channel_data(channel.id, bytes);
+  const std::size_t known = channel.copy.streamed(count);
+  channel.not_consumed += count - static_cast<std::uint32_t>(known);
+  way_.streamed(channel);
+  if (known > 0 && owes_credit(channel)) notify(channel.lane);
+  if (known < count) host_.channel_data(channel.id, bytes.subspan(known));
 }
 
 void Session::handle_credit(Channel& channel, ByteView payload) {
@@ -117,11 +107,17 @@ void Session::handle_credit(Channel& channel, ByteView payload) {
   if (channel.has_piece()) notify(channel.lane);
 }
 
+bool Session::owes_credit(const Channel& channel) const {
+  return channel.grantable() >= settings_.windows.of(channel.priority) / 4;
+}
+
 void Session::append_credits(Lane lane, ByteWriter& out) {
   for (auto& [id, channel] : channels_) {
-    if (channel.lane != lane || channel.to_grant < settings_.windows.of(channel.priority) / 4) continue;
-    channel.may_receive += channel.to_grant;
-    append_frame(out, FrameType::credit, id, credit_payload(std::exchange(channel.to_grant, 0)));
+    if (channel.lane != lane || !owes_credit(channel)) continue;
+    const std::uint32_t credit = channel.grantable();
+    channel.to_grant -= credit;
+    channel.may_receive += credit;
+    append_frame(out, FrameType::credit, id, credit_payload(credit));
   }
 }
 
@@ -151,12 +147,7 @@ Channel* Session::next_channel(Lane lane) {
 bool Session::append_piece(Lane lane, ByteWriter& out) {
   Channel* channel = next_channel(lane);
   if (channel == nullptr) return false;
-  if (channel->messages.empty()) {
-    append_data(*channel, out);
-  } else {
-    append_frame(out, FrameType::message, channel->id, channel->messages.front().payload());
-    channel->messages.pop_front();
-  }
+  append_data(*channel, out);
   return true;
 }
 

@@ -226,19 +226,6 @@ TEST(Session, CompressesWhereItIsWelcomeAndPays) {
   EXPECT_EQ(pair.gate_end.notes.received[text], zeros);
 }
 
-TEST(Session, CarriesMessagesAndDropsTheOldestWhereTooManyWait) {
-  Pair pair;
-  pair.dial_both();
-  const ChannelId sound = pair.channel("sound", Priority::realtime);
-  for (std::uint32_t i = 0; i < Channel::kMaxMessages + 2; ++i) {
-    EXPECT_TRUE(pair.gate.send_message(sound, {.sequence = i, .content = Bytes(10)}));
-  }
-  EXPECT_FALSE(pair.gate.send_message(sound, {.content = Bytes(Message::kMaxSize + 1)}));
-  pair.run();
-  ASSERT_EQ(pair.agent_end.notes.messages.size(), Channel::kMaxMessages);
-  EXPECT_EQ(pair.agent_end.notes.messages.front().sequence, 2U);
-}
-
 TEST(Session, MeasuresTheRoundTrip) {
   Pair pair;
   pair.network.options.delay = milliseconds(25);

@@ -84,8 +84,7 @@ TEST(Wireshark, ReadsEveryFrameOfTheProtocol) {
             "Periplex\tOPEN #5 usb:1-2\n"
             "Periplex\tCLOSE #5 taken back\n"
             "Periplex\tDATA #5 5 bytes\n"
-            "Periplex\tCREDIT #5 65536\n"
-            "Periplex\tMESSAGE #5 number 42\n");
+            "Periplex\tCREDIT #5 65536\n");
 }
 
 TEST(Wireshark, PutsFramesTogetherThatSegmentsCut) {

@@ -14,11 +14,11 @@ namespace periplex::link::testing {
 struct Notes {
   std::vector<std::string> events;  ///< "started 1", "closed 1 withdrawn"...
   std::map<ChannelId, std::string> received;
-  std::vector<Message> messages;
   std::optional<Ending> ended;
   bool by_far_end = false;
   bool consumes = true;
-  bool redials = false;  ///< agent: a lane that is dropped is dialled again at once
+  bool datagrams = false;  ///< agent: it has a way for them
+  bool redials = false;    ///< agent: a lane that is dropped is dialled again at once
   std::function<void(ChannelId)> on_started;
   std::function<void(ChannelId, ByteView)> on_data;
   std::function<void(ChannelId)> on_writable;
@@ -42,7 +42,6 @@ class NotingHost : public Base {
     if (notes.on_data) notes.on_data(channel, bytes);
     if (notes.consumes) session->consumed(channel, bytes.size());
   }
-  void channel_message(ChannelId, const Message& message) override { notes.messages.push_back(message); }
   void channel_writable(ChannelId channel) override {
     if (notes.on_writable) return notes.on_writable(channel);
     note("writable", channel);
@@ -73,6 +72,10 @@ class AgentEnd final : public NotingHost<AgentHost, AgentSession> {
   }
   void lane_up(Lane) override {}
   void channel_opened(ChannelId channel, const Opening&) override { note("opened", channel); }
+  void send_datagram(Bytes bytes) override { network->agent_datagram(bytes); }
+  void datagrams_welcome() override {
+    if (notes.datagrams) session->datagrams_connected();
+  }
 };
 
 class GateEnd final : public NotingHost<GateHost, GateSession> {
@@ -85,6 +88,8 @@ class GateEnd final : public NotingHost<GateHost, GateSession> {
     network->gate_drop(lane, std::move(last_words));
   }
   void lane_up(Lane lane) override { network->gate_lane_up(lane); }
+  void send_datagram(Bytes bytes) override { network->gate_datagram(bytes); }
+  void datagrams_over() override { network->gate_datagrams_over(); }
   void offered(const Peripheral& peripheral) override { notes.events.push_back("offered " + peripheral.id); }
   void withdrawn(const std::string& id, Reason why) override {
     notes.events.push_back("withdrawn " + id + " " + std::string(name(why)));

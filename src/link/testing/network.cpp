@@ -40,11 +40,13 @@ void Pipe::cut_after(std::size_t bytes, std::function<void()> then) {
 }
 
 void Pipe::arm() {
-  if (!on_the_way_.empty() && !arrival_->armed()) arrival_->arm(on_the_way_.front().first - time_.now());
+  if (on_the_way_.empty() || arrival_->armed()) return;
+  arrival_->arm(std::max(on_the_way_.front().first, stalled_until_) - time_.now());
 }
 
 void Pipe::deliver() {
   if (on_the_way_.empty()) return;
+  if (time_.now() < stalled_until_) return arm();
   Bytes bytes = std::move(on_the_way_.front().second);
   on_the_way_.pop_front();
   arm();
@@ -61,7 +63,47 @@ void Pipe::deliver() {
   }
 }
 
+DatagramPath::DatagramPath(VirtualTime& time, const Options& options, unsigned seed, Sink sink)
+    : time_(time),
+      options_(options),
+      sink_(std::move(sink)),
+      random_(seed),
+      arrival_(time.make_timer([this] { deliver(); })) {}
+
+void DatagramPath::send(const Bytes& datagram) {
+  longest = std::max(longest, datagram.size());
+  bytes += datagram.size();
+  seen.push_back(datagram);
+  const unsigned copies = random_() % 100 < options_.doubled ? 2 : 1;
+  for (unsigned copy = 0; copy < copies; ++copy) {
+    if (random_() % 100 < options_.loss) continue;
+    const Nanoseconds late(options_.jitter.count() == 0 ? 0 : random_() % options_.jitter.count());
+    on_the_way_.emplace(time_.now() + options_.delay + late, datagram);
+  }
+  if (!on_the_way_.empty()) arrival_->arm(on_the_way_.begin()->first - time_.now());
+}
+
+void DatagramPath::deliver() {
+  const Bytes datagram = std::move(on_the_way_.begin()->second);
+  on_the_way_.erase(on_the_way_.begin());
+  if (!on_the_way_.empty()) arrival_->arm(on_the_way_.begin()->first - time_.now());
+  sink_(datagram);
+}
+
+Network::Network(VirtualTime& time, AgentSession& agent, GateSession& gate)
+    : datagrams_to_gate(time, datagram_options, 1, [this](ByteView bytes) { gate_gets(bytes); }),
+      datagrams_to_agent(time, datagram_options, 2, [this](ByteView bytes) { agent_.receive_datagram(bytes); }),
+      time_(time),
+      agent_(agent),
+      gate_(gate) {}
+
 Network::~Network() = default;
+
+void Network::gate_gets(ByteView datagram) {
+  if (gate_bound_) return gate_.receive_datagram(datagram);
+  const auto parsed = Datagram::parse(datagram);
+  gate_bound_ = parsed && gate_.bind(*parsed);
+}
 
 void Network::dial(Lane lane) {
   auto made = std::make_unique<Connection>();
@@ -95,6 +137,13 @@ void Network::cut(Lane lane, bool gate_notices) {
   if (!gate_notices || gate_side_[index(lane)] != connection) return;
   gate_side_[index(lane)] = nullptr;
   gate_.disconnected(lane);
+}
+
+void Network::stall(Lane lane, Nanoseconds duration) {
+  if (const Connection* connection = agent_side_[index(lane)]) {
+    connection->to_gate->stall_until(time_.now() + duration);
+    connection->to_agent->stall_until(time_.now() + duration);
+  }
 }
 
 void Network::black_hole(Lane lane) {

@@ -4,8 +4,10 @@
 #include <array>
 #include <deque>
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
+#include <random>
 #include <vector>
 
 #include "base/testing/virtual_time.hpp"
@@ -36,6 +38,8 @@ class Pipe {
   void put(Bytes bytes);
   /// Carries so many bytes more and then calls `then`; what is beyond is lost.
   void cut_after(std::size_t bytes, std::function<void()> then);
+  /// Holds back what arrives until then.
+  void stall_until(Nanoseconds time) { stalled_until_ = time; }
   /// Loses everything from now on.
   void lose_all() { losing_ = true; }
 
@@ -52,21 +56,55 @@ class Pipe {
   std::deque<std::pair<Nanoseconds, Bytes>> on_the_way_;
   std::optional<std::size_t> left_;
   std::function<void()> cut_;
+  Nanoseconds stalled_until_{};
   bool losing_ = false;
+};
+
+/// One direction of a path for datagrams: each is lost, doubled or late as chance has it, the same in each run.
+class DatagramPath {
+ public:
+  struct Options {
+    Nanoseconds delay = std::chrono::milliseconds(5);
+    Nanoseconds jitter{};  ///< up to so much more, each for itself: later ones overtake
+    unsigned loss = 0;     ///< percent
+    unsigned doubled = 0;  ///< percent
+  };
+  using Sink = std::function<void(ByteView)>;
+
+  DatagramPath(VirtualTime& time, const Options& options, unsigned seed, Sink sink);
+
+  void send(const Bytes& datagram);
+
+  std::size_t longest = 0;
+  std::size_t bytes = 0;    ///< that were sent
+  std::vector<Bytes> seen;  ///< all that was sent
+
+ private:
+  void deliver();
+
+  VirtualTime& time_;
+  const Options& options_;
+  Sink sink_;
+  std::minstd_rand random_;
+  std::multimap<Nanoseconds, Bytes> on_the_way_;
+  std::unique_ptr<Timer> arrival_;
 };
 
 /// The connections between an agent's session and the gate's. Hosts pass on `output_ready`, `drop` and `lane_up`.
 class Network {
  public:
-  Network(VirtualTime& time, AgentSession& agent, GateSession& gate) : time_(time), agent_(agent), gate_(gate) {}
+  Network(VirtualTime& time, AgentSession& agent, GateSession& gate);
   ~Network();
 
-  Pipe::Options options{};  ///< of connections made from now on
+  Pipe::Options options{};                   ///< of connections made from now on
+  DatagramPath::Options datagram_options{};  ///< in both directions, now
 
   /// The agent has made a connection for `lane`.
   void dial(Lane lane);
   /// The agent's connection of `lane` ends; each end is told, unless the gate does not notice.
   void cut(Lane lane, bool gate_notices = true);
+  /// The agent's connection of `lane` brings nothing for so long, as TCP after losses.
+  void stall(Lane lane, Nanoseconds duration);
   /// Nothing arrives any more at either end, and nobody is told.
   void black_hole(Lane lane);
   /// The agent's connection of `lane` ends within so many bytes more, in the direction chosen.
@@ -79,6 +117,14 @@ class Network {
   void gate_output(Lane lane);
   void gate_drop(Lane lane, Bytes last_words);
   void gate_lane_up(Lane lane);
+  void agent_datagram(const Bytes& bytes) { datagrams_to_gate.send(bytes); }
+  void gate_datagram(const Bytes& bytes) { datagrams_to_agent.send(bytes); }
+  void gate_datagrams_over() { gate_bound_ = false; }
+  /// A datagram arrives at the gate, whoever sent it.
+  void gate_gets(ByteView datagram);
+
+  DatagramPath datagrams_to_gate;
+  DatagramPath datagrams_to_agent;
 
  private:
   struct Connection {
@@ -99,6 +145,7 @@ class Network {
   std::array<Connection*, kLanes> gate_side_{};
   Connection* greeting_ = nullptr;
   std::optional<Reason> refused_;
+  bool gate_bound_ = false;
 };
 
 }  // namespace periplex::link::testing

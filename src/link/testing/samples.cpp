@@ -27,7 +27,8 @@ std::vector<Sample> samples() {
               .hold = std::chrono::seconds(60),
               .session = SessionId(7),
               .secret = counted_secret(),
-              .name = "host"}
+              .name = "host",
+              .way = 1}
           .payload());
   add("REFUSE", FrameType::refuse, 0, Ending{.reason = Reason::unknown_session}.payload());
   add("END", FrameType::end, 0, Ending{.reason = Reason::not_allowed, .text = "removed"}.payload());
@@ -51,8 +52,6 @@ std::vector<Sample> samples() {
   add("CLOSE", FrameType::close, 5, Ending{.reason = Reason::taken_back}.payload());
   add("DATA", FrameType::data, 5, as_bytes("hello"));
   add("CREDIT", FrameType::credit, 5, credit_payload(65'536));
-  add("MESSAGE", FrameType::message, 5,
-      Message{.sequence = 42, .content = ByteWriter().bytes(as_bytes("abc")).take()}.payload());
   return made;
 }
 
@@ -82,8 +81,6 @@ bool is_understood(const Frame& frame) {
       return !payload.empty() && payload.size() <= kMaxPiece;
     case FrameType::credit:
       return parse_credit(payload).has_value();
-    case FrameType::message:
-      return Message::parse(payload).has_value();
     case FrameType::enrol:
     case FrameType::enrolled:
       return false;  // not of this protocol

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A TCP relay that makes a network of a loopback: a fixed delay each way, a cap on the rate, cut connections.
+"""A relay that makes a network of a loopback: a fixed delay each way, a cap on the rate, cut connections.
 
-It ends TCP on both sides, so that what is measured through it knows nothing of windows and losses: only of time.
+It ends TCP on both sides, so that what is measured through it knows nothing of windows and losses: only of time. UDP goes
+through it too where that is wanted, with a delay and losses of its own.
 """
 
 from __future__ import annotations
@@ -9,9 +10,10 @@ from __future__ import annotations
 import argparse
 import asyncio
 import contextlib
+import random
 import socket
 import threading
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Self
@@ -29,12 +31,35 @@ class Path:
     queue: int = 1 << 20  # bytes that wait for their turn where the rate is capped; then the sender waits
 
 
+@dataclass
+class DatagramPath:
+    """What the network is like for UDP; may be changed at any time."""
+
+    delay: float = 0.0  # seconds, each way
+    loss: float = 0.0  # share of the datagrams; 1 is a firewall
+
+
+class _Datagrams(asyncio.DatagramProtocol):
+    """One UDP socket of the relay: the one that everybody sends to, or the one that stands for one of them."""
+
+    def __init__(self, received: Callable[[bytes, Any], None]) -> None:
+        self._received = received
+
+    def datagram_received(self, data: bytes, addr: Any) -> None:
+        self._received(data, addr)
+
+
 class Relay:
     """Listens on a port of this computer and relays every connection to `target`. A context manager."""
 
-    def __init__(self, target: tuple[str, int], rtt: float = 0.0, rate: float | None = None, port: int = 0) -> None:
-        """`rtt` in seconds; `rate` in bytes a second; `port` 0 is any that is free."""
+    def __init__(self, target: tuple[str, int], rtt: float = 0.0, rate: float | None = None, port: int = 0,
+                 datagrams: bool = False) -> None:
+        """`rtt` in seconds; `rate` in bytes a second; `port` 0 is any that is free; `datagrams`: UDP at the same port."""
         self.path = Path(rtt / 2, rate)
+        self.datagrams = DatagramPath(rtt / 2)
+        self._carries_datagrams = datagrams
+        self._near: asyncio.DatagramTransport | None = None
+        self._far: dict[Any, asyncio.Future[asyncio.DatagramTransport]] = {}
         self._target = target
         self._listening = socket.create_server(("127.0.0.1", port))
         self._loop = asyncio.new_event_loop()
@@ -49,6 +74,8 @@ class Relay:
     def __enter__(self) -> Self:
         self._thread.start()
         self._server = self._run(asyncio.start_server(self._serve, sock=self._listening, limit=_CHUNK))
+        if self._carries_datagrams:
+            self._run(self._open_near())
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None,
@@ -67,8 +94,33 @@ class Relay:
             return count
         return self._run(work())
 
+    async def _open_near(self) -> None:
+        self._near, _ = await self._loop.create_datagram_endpoint(
+            lambda: _Datagrams(self._from_near), local_addr=("127.0.0.1", self.port))
+
+    async def _open_far(self, sender: Any) -> asyncio.DatagramTransport:
+        """A socket whose far end takes it for `sender`."""
+        def answered(data: bytes, _: Any) -> None:
+            if self._near is not None:
+                self._later(self._near, data, sender)
+        far, _ = await self._loop.create_datagram_endpoint(lambda: _Datagrams(answered), remote_addr=self._target)
+        return far
+
+    def _from_near(self, data: bytes, sender: Any) -> None:
+        if sender not in self._far:
+            self._far[sender] = asyncio.ensure_future(self._open_far(sender))
+        self._far[sender].add_done_callback(lambda far: self._later(far.result(), data, None))
+
+    def _later(self, transport: asyncio.DatagramTransport, data: bytes, address: Any) -> None:
+        if random.random() >= self.datagrams.loss:
+            self._loop.call_later(self.datagrams.delay, transport.sendto, data, address)
+
     async def _end(self) -> None:
         self._server.close()
+        for far in self._far.values():
+            (await far).close()
+        if self._near is not None:
+            self._near.close()
         tasks = [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]
         for task in tasks:
             task.cancel()

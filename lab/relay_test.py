@@ -48,6 +48,20 @@ def exchange(connection: socket.socket, data: bytes) -> bytes:
     return bytes(got)
 
 
+class DatagramEcho:
+    """A server that sends datagrams back."""
+
+    def __init__(self, port: int) -> None:
+        self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self.socket.bind(("127.0.0.1", port))
+        threading.Thread(target=self._serve, daemon=True).start()
+
+    def _serve(self) -> None:
+        while True:
+            data, sender = self.socket.recvfrom(65536)
+            self.socket.sendto(data, sender)
+
+
 class RelayTest(unittest.TestCase):
     """Against a server that echoes."""
 
@@ -59,6 +73,27 @@ class RelayTest(unittest.TestCase):
         connection = socket.create_connection(("127.0.0.1", relay.port), 10)
         self.addCleanup(connection.close)
         return connection
+
+    def test_datagrams_have_a_delay_and_losses_of_their_own(self) -> None:
+        DatagramEcho(self.echo.address[1])
+        with Relay(self.echo.address, datagrams=True) as relay:
+            ends = [socket.socket(socket.AF_INET, socket.SOCK_DGRAM) for _ in range(2)]
+            for number, end in enumerate(ends):
+                self.addCleanup(end.close)
+                end.settimeout(5)
+                end.connect(("127.0.0.1", relay.port))
+                end.send(b"%d" % number)
+            self.assertEqual([end.recv(10) for end in ends], [b"0", b"1"])
+            relay.path.delay = 10.0
+            relay.datagrams.delay = 0.05
+            started = time.monotonic()
+            ends[0].send(b"x")
+            self.assertEqual(ends[0].recv(10), b"x")
+            self.assertTrue(0.1 <= time.monotonic() - started < 5)
+            relay.datagrams.loss = 1.0
+            ends[0].settimeout(0.3)
+            ends[0].send(b"x")
+            self.assertRaises(TimeoutError, ends[0].recv, 10)
 
     def test_a_round_trip_takes_as_long_as_it_should(self) -> None:
         with Relay(self.echo.address, rtt=0.05) as relay:

@@ -50,6 +50,7 @@ Agent::Agent(EventLoop& loop, link::TlsContext context, Dialler& dialler, Settin
       settings_(std::move(settings)),
       self_(std::make_shared<Agent*>(this)),
       begin_(loop.make_timer([this] { begin_session(); })),
+      datagrams_(loop, settings_.datagrams),
       lanes_(loop, std::move(context), dialler, settings_.patience) {
   make_session();
 }
@@ -66,7 +67,8 @@ void Agent::start() {
 
 void Agent::make_session() {
   link::AgentHost& host = *this;
-  session_ = std::make_unique<link::AgentSession>(loop_, host, link::Settings{.name = settings_.name});
+  session_ = std::make_unique<link::AgentSession>(
+      loop_, host, link::Settings{.name = settings_.name, .capabilities = datagrams_.capabilities()});
 }
 
 void Agent::begin_session() {
@@ -126,6 +128,10 @@ void Agent::lane_up(Lane lane) {
   if (std::exchange(connected_, true)) return;
   last_ending_.clear();
   log::info("agent", fmt::format("connected to {}", session_->far_name()));
+}
+
+void Agent::datagrams_welcome() {
+  if (const link::LaneConnection* lane = lanes_.connection(Lane::realtime)) datagrams_.begin(*session_, *lane);
 }
 
 Served* Agent::find(ChannelId channel) {

@@ -4,9 +4,11 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
+#include "agent/datagram_line.hpp"
 #include "agent/lanes.hpp"
 #include "agent/served.hpp"
 #include "base/log.hpp"
@@ -27,6 +29,8 @@ class Agent final : public seat::OffersListener, private link::AgentHost, privat
     std::string name;  ///< of this computer, for people
     Served::Settings served;
     Patience patience{};
+    /// For what datagrams repeat; without it nothing is repeated.
+    std::optional<link::TlsContext> datagrams{};
     /// How long a worker has to hear that a peripheral is gone, before the gate hears it.
     Nanoseconds farewell = std::chrono::seconds(20);
     Nanoseconds last_farewell = std::chrono::seconds(2);  ///< the same, when the agent ends
@@ -47,6 +51,8 @@ class Agent final : public seat::OffersListener, private link::AgentHost, privat
   [[nodiscard]] const link::AgentSession& session() const { return *session_; }
   /// Why there was no connection the last time, for people.
   [[nodiscard]] const std::string& trouble() const { return lanes_.trouble(); }
+  /// Why no datagrams got through the last time, for people.
+  [[nodiscard]] const std::string& datagram_trouble() const { return datagrams_.trouble(); }
   [[nodiscard]] bool has_lent(const std::string& id) const { return served_.contains(id); }
   /// Peripherals that machines have.
   [[nodiscard]] std::size_t lent() const { return served_.size(); }
@@ -68,6 +74,10 @@ class Agent final : public seat::OffersListener, private link::AgentHost, privat
   void channel_writable(link::ChannelId channel) override;
   void channel_closed(link::ChannelId channel, const link::Ending& why) override;
   void session_ended(const link::Ending& why, bool by_far_end) override;
+  void send_datagram(Bytes bytes) override { datagrams_.send(bytes); }
+  void datagrams_welcome() override;
+  void datagrams_changed() override { datagrams_.changed(); }
+  void datagrams_over() override { datagrams_.end(); }
   // ServedHost
   std::size_t send(link::ChannelId channel, ByteView bytes) override { return session_->send(channel, bytes); }
   void consumed(link::ChannelId channel, std::size_t bytes) override { session_->consumed(channel, bytes); }
@@ -94,6 +104,7 @@ class Agent final : public seat::OffersListener, private link::AgentHost, privat
   std::function<void()> on_ended_;
   log::RateLimit limit_{20, std::chrono::seconds(10)};
   std::unique_ptr<Timer> begin_;
+  DatagramLine datagrams_;
   Lanes lanes_;
 };
 

@@ -43,6 +43,11 @@ class Lanes final : private link::LaneConnection::Owner {
   void drop(link::Lane lane, Bytes last_words);
   void lane_up(link::Lane lane);
 
+  /// The session's connection for `lane`; null if there is none.
+  [[nodiscard]] const link::LaneConnection* connection(link::Lane lane) const {
+    const State& state = lanes_[index(lane)];
+    return state.attached ? state.connection.get() : nullptr;
+  }
   /// Why there was no connection the last time, for people; empty if there is nothing to tell.
   [[nodiscard]] const std::string& trouble() const { return trouble_; }
 

@@ -31,10 +31,10 @@ std::unexpected<OpenError> failure(std::string text, std::string advice) {
   return std::unexpected(OpenError{std::move(text), std::move(advice)});
 }
 
-std::expected<Addresses, OpenError> resolve(const Endpoint& endpoint, int flags) {
+std::expected<Addresses, OpenError> resolve(const Endpoint& endpoint, int flags, int type = SOCK_STREAM) {
   addrinfo hints{};
   hints.ai_family = AF_UNSPEC;
-  hints.ai_socktype = SOCK_STREAM;
+  hints.ai_socktype = type;
   hints.ai_flags = flags | AI_NUMERICSERV;
   addrinfo* found = nullptr;
   const std::string port = fmt::format("{}", endpoint.port);
@@ -147,6 +147,18 @@ std::expected<UniqueFd, OpenError> listen_tcp(const Endpoint& endpoint) {
         OpenError{.text = fmt::format("cannot listen on port {}: {}", endpoint.port, std::strerror(error)),
                   .advice = "is another server there? Choose another port with --listen",
                   .error = error});
+  }
+  return socket;
+}
+
+std::expected<UniqueFd, OpenError> bind_udp(const Endpoint& endpoint) {
+  const auto addresses = resolve(endpoint, AI_PASSIVE, SOCK_DGRAM);
+  if (!addresses) return std::unexpected(addresses.error());
+  const addrinfo& address = **addresses;
+  UniqueFd socket(::socket(address.ai_family, address.ai_socktype | SOCK_CLOEXEC | SOCK_NONBLOCK, address.ai_protocol));
+  if (!socket || ::bind(socket.get(), address.ai_addr, address.ai_addrlen) != 0) {
+    return failure(fmt::format("cannot take UDP port {}: {}", endpoint.port, std::strerror(errno)),
+                   "is another server there?");
   }
   return socket;
 }

@@ -12,7 +12,7 @@
 #include "apps/open_error.hpp"
 #include "loop/unique_fd.hpp"
 
-/// TCP connections are made by the programs, and only here; the machine gets connected sockets.
+/// TCP connections and UDP ports are made by the programs, and only here; the machine gets connected sockets.
 namespace periplex::apps {
 
 /// HOST, HOST:PORT, ADDRESS:PORT or [ADDRESS6]:PORT.
@@ -35,6 +35,8 @@ using Address = std::vector<std::byte>;
 [[nodiscard]] std::expected<UniqueFd, OpenError> connect_tcp(const Endpoint& endpoint);
 /// A listening socket at `endpoint`.
 [[nodiscard]] std::expected<UniqueFd, OpenError> listen_tcp(const Endpoint& endpoint);
+/// A UDP socket at `endpoint`.
+[[nodiscard]] std::expected<UniqueFd, OpenError> bind_udp(const Endpoint& endpoint);
 /// The same properties for a connection that was accepted.
 void tune_tcp(const UniqueFd& socket);
 

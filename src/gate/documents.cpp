@@ -130,7 +130,10 @@ State read_state(Members from) {
   State state;
   from.each("seats", kMaxSeats, [&](Members seat) {
     SeatState& one = state.seats.emplace_back();
-    one = {.name = seat.text("name", kMaxName), .agent = seat.text("agent", 1024), .state = seat.text("state", 16)};
+    one = {.name = seat.text("name", kMaxName),
+           .agent = seat.text("agent", 1024),
+           .state = seat.text("state", 16),
+           .datagrams = seat.text("datagrams", 16)};
     seat.each("peripherals", kMaxPeripherals, [&](Members peripheral) {
       one.peripherals.push_back({.id = peripheral.text("id", kMaxName),
                                  .kind = peripheral.text("kind", 16),
@@ -251,8 +254,11 @@ std::string to_line(const State& state) {
                                          {"machine", one.machine},
                                          {"why", one.why}});
     }
-    seats.push_back(json::object{
-        {"name", seat.name}, {"agent", seat.agent}, {"state", seat.state}, {"peripherals", std::move(peripherals)}});
+    seats.push_back(json::object{{"name", seat.name},
+                                 {"agent", seat.agent},
+                                 {"state", seat.state},
+                                 {"datagrams", seat.datagrams},
+                                 {"peripherals", std::move(peripherals)}});
   }
   json::array machines;
   for (const MachineState& machine : state.machines) {

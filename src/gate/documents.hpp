@@ -57,6 +57,8 @@ struct SeatState {
   std::string name;
   std::string agent;  ///< what it calls itself
   std::string state;  ///< connected, held
+  /// used; blocked: none get through just now; off: the agent or the gate does not want any
+  std::string datagrams;
   std::vector<PeripheralState> peripherals;
   bool operator==(const SeatState&) const = default;
 };

@@ -44,6 +44,7 @@ TEST(Documents, ReportsAreReadAsTheyWereWritten) {
       .seats = {{.name = "desk",
                  .agent = "a \"quoted\" name\n",
                  .state = "held",
+                 .datagrams = "used",
                  .peripherals = {{.id = "usb:1", .kind = "usb", .vendor = 0x951, .product = 2, .state = "attached"}}}},
       .machines = {{.name = "vm1", .worker = true}},
       .confinement = {.in_force = {"landlock"}, .missing = {"a root: why"}}};

@@ -35,9 +35,13 @@ std::string address_of(const UniqueFd& socket) {
 
 }  // namespace
 
-Gate::Gate(EventLoop& loop, UniqueFd listening, Events events)
+Gate::Gate(EventLoop& loop, UniqueFd listening, UniqueFd datagrams, Events events)
     : loop_(loop),
       events_(std::move(events)),
+      datagrams_(datagrams ? std::make_unique<Datagrams>(
+                                 loop, std::move(datagrams),
+                                 [this](const std::string& fingerprint) { return seat_with(fingerprint); })
+                           : nullptr),
       reconsider_(loop.make_timer([this] { reconsider(); })),
       acceptor_(loop, std::move(listening), [this](UniqueFd socket) { accept(std::move(socket)); }) {}
 
@@ -53,6 +57,13 @@ std::expected<void, std::string> Gate::configure(Configuration configuration) {
                                          .peer = link::TlsContext::Peer::may_be_unknown,
                                          .protocols = {link::kLinkProtocol, link::kEnrolmentProtocol}});
   if (!context) return std::unexpected(std::move(context.error()));
+  auto for_datagrams = link::TlsContext::make({.role = link::TlsContext::Role::gate,
+                                               .own = configuration.own,
+                                               .authority = configuration.authority,
+                                               .transport = link::TlsContext::Transport::datagrams,
+                                               .protocols = {link::kDatagramProtocol}});
+  if (!for_datagrams) return std::unexpected(std::move(for_datagrams.error()));
+  if (datagrams_) datagrams_->use(*for_datagrams);
   const bool first = !context_;
   context_ = std::move(*context);
   configuration_ = std::move(configuration);
@@ -99,6 +110,12 @@ void Gate::reconsider() {
 Worker* Gate::worker_for(const std::string& seat, const std::string& peripheral) {
   const auto found = workers_.find(configuration_.machine_for(seat, peripheral));
   return found == workers_.end() ? nullptr : found->second.get();
+}
+
+Seat* Gate::seat_with(const std::string& fingerprint) {
+  const KnownSeat* const known = configuration_.seat_of(fingerprint);
+  const auto found = known == nullptr ? seats_.end() : seats_.find(known->name);
+  return found == seats_.end() || found->second->known() != *known ? nullptr : found->second.get();
 }
 
 void Gate::accept(UniqueFd socket) {
@@ -167,7 +184,7 @@ Seat& Gate::seat_for(const KnownSeat& known, const link::Hello& hello) {
   if (const auto old = seats_.find(known.name); old != seats_.end()) old->second->end(Reason::replaced);
   log::info("gate", fmt::format("{} is there (\"{}\")", known.name, hello.name));
   auto& seat = seats_[known.name];
-  seat = std::make_unique<Seat>(loop_, static_cast<SeatHost&>(*this), known, configuration_.name);
+  seat = std::make_unique<Seat>(loop_, static_cast<SeatHost&>(*this), known, configuration_.name, !!datagrams_);
   return *seat;
 }
 

@@ -7,6 +7,7 @@
 #include <optional>
 #include <string>
 
+#include "gate/datagrams.hpp"
 #include "gate/enrolment.hpp"
 #include "gate/seat.hpp"
 #include "gate/worker.hpp"
@@ -35,8 +36,9 @@ class Gate final : private link::LaneConnection::Owner, private SeatHost {
   /// In a state that is told; a host with more shows the first.
   static constexpr std::size_t kMaxShown = 4096;
 
-  /// Nobody is accepted before there is a configuration.
-  Gate(EventLoop& loop, UniqueFd listening, Events events);
+  /// Nobody is accepted before there is a configuration. `datagrams`: a UDP socket at the same port; null: none are
+  /// taken.
+  Gate(EventLoop& loop, UniqueFd listening, UniqueFd datagrams, Events events);
   Gate(const Gate&) = delete;
   Gate& operator=(const Gate&) = delete;
   ~Gate();
@@ -65,8 +67,15 @@ class Gate final : private link::LaneConnection::Owner, private SeatHost {
   [[nodiscard]] Worker* worker_for(const std::string& seat, const std::string& peripheral) override;
   [[nodiscard]] std::size_t limit_of(const std::string& seat) override { return configuration_.limit_of(seat); }
   void seat_changed() override { events_.changed(); }
+  void send_datagram(const Seat& seat, ByteView bytes) override {
+    if (datagrams_) datagrams_->send(seat, bytes);
+  }
+  void datagrams_over(const Seat& seat) override {
+    if (datagrams_) datagrams_->forget(seat);
+  }
   void seat_ended(Seat& seat) override;
 
+  [[nodiscard]] Seat* seat_with(const std::string& fingerprint);
   void accept(UniqueFd socket);
   void make_room();
   void begin_enrolment(Connection& connection);
@@ -80,6 +89,7 @@ class Gate final : private link::LaneConnection::Owner, private SeatHost {
   Configuration configuration_;
   std::optional<link::TlsContext> context_;
   std::map<std::string, std::unique_ptr<Worker>, std::less<>> workers_;
+  std::unique_ptr<Datagrams> datagrams_;
   std::map<std::string, std::unique_ptr<Seat>> seats_;
   std::map<const link::LaneConnection*, Connection> connections_;
   std::uint64_t last_number_ = 0;

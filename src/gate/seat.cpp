@@ -20,6 +20,7 @@ using link::Reason;
 constexpr std::uint8_t kAudio = 0x01;
 constexpr std::uint8_t kHumanInterface = 0x03;
 constexpr std::uint8_t kStorage = 0x08;
+constexpr std::uint32_t kWithoutDatagrams = link::kCapabilities & ~link::kCapabilityDatagrams;
 
 /// How urgent it is, as far as what an agent says of it tells.
 Priority priority_of(const link::Peripheral& peripheral) {
@@ -58,11 +59,12 @@ bool is_a_no(Reason reason) {
 
 }  // namespace
 
-Seat::Seat(EventLoop& loop, SeatHost& host, KnownSeat known, const std::string& gate_name)
+Seat::Seat(EventLoop& loop, SeatHost& host, KnownSeat known, const std::string& gate_name, bool datagrams)
     : loop_(loop),
       host_(host),
       known_(std::move(known)),
-      session_(loop, *this, {.name = gate_name}, link::random_session_id(), link::random_secret()),
+      session_(loop, *this, {.name = gate_name, .capabilities = datagrams ? link::kCapabilities : kWithoutDatagrams},
+               link::random_session_id(), link::random_secret()),
       retry_(loop.make_timer([this] { reconsider(); })) {}
 
 Seat::~Seat() {
@@ -277,6 +279,8 @@ void Seat::try_later(Offer& offer, std::string why) {
 SeatState Seat::state() const {
   const bool up = session_.up(Lane::realtime) || session_.up(Lane::bulk);
   SeatState state{.name = known_.name, .agent = session_.far_name(), .state = up ? "connected" : "held"};
+  const bool agreed = (session_.agreement()->capabilities & link::kCapabilityDatagrams) != 0;
+  state.datagrams = !agreed ? "off" : session_.datagrams().works() ? "used" : "blocked";
   for (const auto& [id, offer] : offers_) {
     PeripheralState& one = state.peripherals.emplace_back();
     one.id = id;

@@ -25,6 +25,10 @@ class SeatHost {
   /// How many peripherals the seat may have lent at the same time.
   [[nodiscard]] virtual std::size_t limit_of(const std::string& seat) = 0;
   virtual void seat_changed() = 0;
+  /// To the association that the seat was given last (`Seat::bind`).
+  virtual void send_datagram(const Seat& seat, ByteView bytes) = 0;
+  /// The seat has done with its association.
+  virtual void datagrams_over(const Seat& seat) = 0;
   /// Its session is over. It may not be destroyed in this call.
   virtual void seat_ended(Seat& seat) = 0;
 
@@ -42,7 +46,8 @@ class Seat final : private link::GateHost {
  public:
   static constexpr Nanoseconds kRetry = std::chrono::seconds(1);
 
-  Seat(EventLoop& loop, SeatHost& host, KnownSeat known, const std::string& gate_name);
+  /// `datagrams`: whether the gate takes them.
+  Seat(EventLoop& loop, SeatHost& host, KnownSeat known, const std::string& gate_name, bool datagrams);
   Seat(const Seat&) = delete;
   Seat& operator=(const Seat&) = delete;
   ~Seat();
@@ -53,6 +58,10 @@ class Seat final : private link::GateHost {
   void take(link::LaneConnection& connection, const link::Hello& hello);
   /// The connection is closed.
   void forget(const link::LaneConnection& connection);
+  /// What came first by an association with the seat's certificate; whether it belongs to this session.
+  [[nodiscard]] bool bind(const link::Datagram& datagram) { return session_.bind(datagram); }
+  /// What came by it later.
+  void receive_datagram(ByteView bytes) { session_.receive_datagram(bytes); }
   /// Opens and closes channels as the workers' wishes and the bindings are now.
   void reconsider();
   void end(link::Reason why);
@@ -79,6 +88,9 @@ class Seat final : private link::GateHost {
   void channel_writable(link::ChannelId channel) override;
   void channel_closed(link::ChannelId channel, const link::Ending& why) override;
   void session_ended(const link::Ending& why, bool by_far_end) override;
+  void send_datagram(Bytes bytes) override { host_.send_datagram(*this, bytes); }
+  void datagrams_changed() override { host_.seat_changed(); }
+  void datagrams_over() override { host_.datagrams_over(*this); }
   void offered(const link::Peripheral& peripheral) override;
   void withdrawn(const std::string& id, link::Reason why) override;
 

@@ -46,6 +46,8 @@ class LaneConnection final : private TlsUser {
   void refuse(Reason reason, std::string_view text = {});
   void output_ready() { connection_.output_ready(); }
 
+  /// For those who want to know where it leads.
+  [[nodiscard]] int socket() const { return connection_.socket(); }
   /// Who is at the other end, once TLS is there.
   [[nodiscard]] const TlsPeer& peer() const { return peer_; }
 

@@ -31,6 +31,14 @@ std::string error(std::string_view what) {
   return text;
 }
 
+std::string failure(const SSL& ssl, std::string_view what) {
+  const long verdict = SSL_get_verify_result(&ssl);
+  if (verdict != X509_V_OK && (SSL_get_verify_mode(&ssl) & SSL_VERIFY_FAIL_IF_NO_PEER_CERT) != 0) {
+    return fmt::format("{}: the far end's certificate: {}", what, X509_verify_cert_error_string(verdict));
+  }
+  return error(what);
+}
+
 std::expected<CertificatePtr, std::string> read_certificate(const std::string& pem) {
   const BioPtr bio = reader_of(pem);
   CertificatePtr certificate(PEM_read_bio_X509(bio.get(), nullptr, no_password, nullptr));

@@ -33,6 +33,9 @@ using SslPtr = std::unique_ptr<SSL, Free<SSL_free>>;
 /// `what`, and what OpenSSL has to say about it; empties the thread's queue of errors.
 [[nodiscard]] std::string error(std::string_view what);
 
+/// The same for a handshake or a connection; where the far end's certificate is the reason, that is said.
+[[nodiscard]] std::string failure(const SSL& ssl, std::string_view what);
+
 [[nodiscard]] std::expected<CertificatePtr, std::string> read_certificate(const std::string& pem);
 [[nodiscard]] std::expected<KeyPtr, std::string> read_key(const std::string& pem);
 /// Empty where it cannot be written.

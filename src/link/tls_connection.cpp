@@ -5,7 +5,6 @@
 #include <array>
 #include <cerrno>
 #include <cstring>
-#include <fmt/format.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <sys/socket.h>
@@ -212,16 +211,8 @@ bool TlsConnection::flush() {
   return true;
 }
 
-std::string TlsConnection::failure(const char* what) const {
-  const long verdict = SSL_get_verify_result(ssl_.get());
-  if (verdict != X509_V_OK && (SSL_get_verify_mode(ssl_.get()) & SSL_VERIFY_FAIL_IF_NO_PEER_CERT) != 0) {
-    return fmt::format("{}: the far end's certificate: {}", what, X509_verify_cert_error_string(verdict));
-  }
-  return openssl::error(what);
-}
-
 void TlsConnection::fail(const char* what) {
-  const std::string why = failure(what);
+  const std::string why = openssl::failure(*ssl_, what);
   (void)flush();  // the alert that tells the far end
   close(why);
 }

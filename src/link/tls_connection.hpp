@@ -63,6 +63,8 @@ class TlsConnection {
   void output_ready();
   /// Asks the network to let this connection's packets pass others (DSCP EF, RFC 3246). It may not listen.
   void mark_urgent();
+  /// For those who want to know where it leads.
+  [[nodiscard]] int socket() const { return socket_.get(); }
   /// Sends what is there, then `last_words`, and ends the connection, within kFinishTime. `tls_closed` follows; nothing
   /// else does.
   void finish(Bytes last_words);
@@ -81,7 +83,6 @@ class TlsConnection {
   bool flush();
   void fail(const char* what);
   void close(const std::string& why);
-  [[nodiscard]] std::string failure(const char* what) const;
   [[nodiscard]] TlsPeer peer() const;
 
   EventLoop& loop_;

@@ -19,6 +19,12 @@ using openssl::error;
 constexpr const char* kAesFirst = "TLS_AES_128_GCM_SHA256:TLS_CHACHA20_POLY1305_SHA256:TLS_AES_256_GCM_SHA384";
 constexpr const char* kChachaFirst = "TLS_CHACHA20_POLY1305_SHA256:TLS_AES_128_GCM_SHA256:TLS_AES_256_GCM_SHA384";
 
+// The same for DTLS 1.2. Certificates of ours are ECDSA's.
+constexpr const char* kDatagramsAesFirst =
+    "ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-ECDSA-CHACHA20-POLY1305:ECDHE-ECDSA-AES256-GCM-SHA384";
+constexpr const char* kDatagramsChachaFirst =
+    "ECDHE-ECDSA-CHACHA20-POLY1305:ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-ECDSA-AES256-GCM-SHA384";
+
 int accept_any(int, X509_STORE_CTX*) {
   return 1;
 }
@@ -94,6 +100,29 @@ std::expected<void, std::string> show_authority(SSL_CTX& context, const std::str
   return std::unexpected(error("the authority cannot be shown"));
 }
 
+const SSL_METHOD* method_of(const TlsContext::Settings& settings) {
+  const bool gate = settings.role == TlsContext::Role::gate;
+  if (settings.transport == TlsContext::Transport::datagrams) return gate ? DTLS_server_method() : DTLS_client_method();
+  return gate ? TLS_server_method() : TLS_client_method();
+}
+
+std::expected<void, std::string> choose_version(SSL_CTX& context, const TlsContext::Settings& settings) {
+  const bool chacha = settings.prefer_chacha.value_or(!processor_has_aes());
+  if (settings.transport == TlsContext::Transport::datagrams) {
+    SSL_CTX_set_options(&context, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_QUERY_MTU);
+    if (SSL_CTX_set_min_proto_version(&context, DTLS1_2_VERSION) == 1 &&
+        SSL_CTX_set_cipher_list(&context, chacha ? kDatagramsChachaFirst : kDatagramsAesFirst) == 1) {
+      return {};
+    }
+    return std::unexpected(error("DTLS 1.2 cannot be used"));
+  }
+  if (SSL_CTX_set_min_proto_version(&context, TLS1_3_VERSION) == 1 &&
+      SSL_CTX_set_ciphersuites(&context, chacha ? kChachaFirst : kAesFirst) == 1) {
+    return {};
+  }
+  return std::unexpected(error("TLS 1.3 cannot be used"));
+}
+
 }  // namespace
 
 void prepare_tls() {
@@ -118,14 +147,10 @@ std::expected<TlsContext, std::string> TlsContext::make(const Settings& settings
   const bool gate = settings.role == Role::gate;
   if (gate && settings.peer == Peer::anybody) return std::unexpected("a gate does not take anybody");
   const auto protocols = std::make_shared<std::string>(wire_list(settings.protocols));
-  const std::shared_ptr<SSL_CTX> context(SSL_CTX_new(gate ? TLS_server_method() : TLS_client_method()),
+  const std::shared_ptr<SSL_CTX> context(SSL_CTX_new(method_of(settings)),
                                          [protocols](SSL_CTX* made) { SSL_CTX_free(made); });
   if (!context) return std::unexpected(error("TLS cannot be used"));
-  const bool chacha = settings.prefer_chacha.value_or(!processor_has_aes());
-  if (SSL_CTX_set_min_proto_version(context.get(), TLS1_3_VERSION) != 1 ||
-      SSL_CTX_set_ciphersuites(context.get(), chacha ? kChachaFirst : kAesFirst) != 1) {
-    return std::unexpected(error("TLS 1.3 cannot be used"));
-  }
+  if (auto chosen = choose_version(*context, settings); !chosen) return std::unexpected(chosen.error());
   // The gate's order decides; but an agent that puts ChaCha20 first has its reasons.
   SSL_CTX_set_options(context.get(), SSL_OP_CIPHER_SERVER_PREFERENCE | SSL_OP_PRIORITIZE_CHACHA | SSL_OP_NO_TICKET);
   SSL_CTX_set_num_tickets(context.get(), 0);
@@ -136,7 +161,7 @@ std::expected<TlsContext, std::string> TlsContext::make(const Settings& settings
   }
   if (auto trusted = trust(*context, settings); !trusted) return std::unexpected(trusted.error());
   if (auto named = name_protocols(*context, gate, *protocols); !named) return std::unexpected(named.error());
-  if (gate) {
+  if (gate && settings.transport == Transport::stream) {
     if (auto shown = show_authority(*context, settings.authority); !shown) return std::unexpected(shown.error());
   }
   return TlsContext(settings.role, context);

@@ -102,7 +102,11 @@ EventLoop::EventLoop()
   PERIPLEX_CHECK(::epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, wake_.get(), &event) == 0);
 }
 
-EventLoop::~EventLoop() = default;
+EventLoop::~EventLoop() {
+  // What was to run later may own watches and timers, which need all the rest still.
+  while (!deferred_.empty()) std::vector<Task>().swap(deferred_);
+  std::vector<Task>().swap(posted_);
+}
 
 std::unique_ptr<EventLoop::Watch> EventLoop::watch(int fd, std::uint32_t events, OnReady on_ready) {
   return std::make_unique<FdWatch>(*this, fd, events, std::move(on_ready));

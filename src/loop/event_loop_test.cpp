@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "loop/event_loop.hpp"
 
+#include <array>
 #include <gtest/gtest.h>
 #include <sys/eventfd.h>
 #include <sys/mman.h>
@@ -11,6 +12,17 @@ namespace periplex {
 namespace {
 
 using namespace std::chrono_literals;
+
+TEST(EventLoop, MayEndBeforeDeferredWorkThatOwnsWatchesAndTimers) {
+  std::array<int, 2> ends{-1, -1};
+  ASSERT_EQ(::pipe(ends.data()), 0);
+  const UniqueFd reads(ends[0]);
+  const UniqueFd writes(ends[1]);
+  EventLoop loop;
+  auto timer = loop.make_timer([] {});
+  timer->arm(std::chrono::hours(1));
+  loop.defer([watch = loop.watch(reads.get(), EPOLLIN, [](std::uint32_t) {}), timer = std::move(timer)] {});
+}
 
 TEST(EventLoop, RunsDeferredWorkInOrderAndNeverInsideDefer) {
   EventLoop loop;

@@ -40,7 +40,9 @@ bool is_socket(int descriptor, int wanted) {
 
 std::vector<int> given(const apps::GateOptions& options) {
   std::vector<int> descriptors{options.listening, options.parent, options.workers};
-  if (options.root >= 0) descriptors.push_back(options.root);
+  for (const int optional : {options.datagrams, options.root}) {
+    if (optional >= 0) descriptors.push_back(optional);
+  }
   return descriptors;
 }
 
@@ -52,12 +54,16 @@ int run(int argc, const char* const* argv) {
   }
   log::set_level(level_of(options->log_level));
   const bool there = is_socket(options->listening, SOCK_STREAM) && is_socket(options->parent, SOCK_STREAM) &&
-                     is_socket(options->workers, SOCK_SEQPACKET);
+                     is_socket(options->workers, SOCK_SEQPACKET) &&
+                     (options->datagrams < 0 || is_socket(options->datagrams, SOCK_DGRAM));
   if (!there) return complain("its sockets are not there\nperiplexd starts it; see periplex-gate --help");
   std::signal(SIGPIPE, SIG_IGN);
   // What it needs itself (an epoll, an eventfd) it makes after others are closed and before nothing can be made.
   if (auto done = sandbox::close_others(given(*options)); !done) return complain(done.error());
-  apps::GateService service({UniqueFd(options->listening), UniqueFd(options->parent), UniqueFd(options->workers)});
+  apps::GateService service({.listening = UniqueFd(options->listening),
+                             .datagrams = UniqueFd(options->datagrams),
+                             .parent = UniqueFd(options->parent),
+                             .workers = UniqueFd(options->workers)});
   auto confined = apps::confine({.user = options->user, .root = options->root});
   if (!confined) return complain(confined.error());
   for (const std::string& missing : confined->missing) log::warning("gate", "not in force: " + missing);

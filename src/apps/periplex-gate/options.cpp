@@ -18,6 +18,7 @@ constexpr const char* kDescription =
 
 constexpr const char* kFooter = R"(DESCRIPTORS
   --listen FD     a listening TCP socket
+  --datagrams FD  a UDP socket at the same port, for what datagrams repeat; without it seats are told that none are taken
   --parent FD     a connected stream socket: one JSON object a line, in both directions (docs/gate.md). Nobody is taken
                   in before a configuration has come. The gate ends when the parent does.
   --workers FD    a connected socket of type SOCK_SEQPACKET, where it asks for connections to the workers of machines
@@ -46,6 +47,7 @@ std::expected<GateOptions, GateExit> parse_gate_options(int argc, const char* co
   app.set_version_flag("--version", "periplex-gate " PERIPLEX_VERSION);
   app.footer(kFooter);
   app.add_option("--listen", options.listening, "Where seats connect")->type_name("FD")->required();
+  app.add_option("--datagrams", options.datagrams, "Where datagrams of seats arrive")->type_name("FD");
   app.add_option("--parent", options.parent, "Who says what it is to do")->type_name("FD")->required();
   app.add_option("--workers", options.workers, "Who connects it to workers")->type_name("FD")->required();
   app.add_option("--root", options.root, "What it shall see of the file system")->type_name("FD");

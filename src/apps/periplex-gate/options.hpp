@@ -12,6 +12,7 @@ namespace periplex::apps {
 /// What a command line of periplex-gate says: numbers, of open descriptors most of them.
 struct GateOptions {
   int listening = -1;
+  int datagrams = -1;  ///< -1: none are taken
   int parent = -1;
   int workers = -1;
   int root = -1;                        ///< -1: none

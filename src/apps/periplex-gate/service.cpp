@@ -4,6 +4,7 @@
 #include <string>
 #include <utility>
 #include <variant>
+#include <vector>
 
 #include "base/log.hpp"
 
@@ -14,7 +15,7 @@ GateService::GateService(Sockets sockets)
                {.received = [this](std::string_view machine,
                                    UniqueFd socket) { gate_.worker_connected(machine, std::move(socket)); },
                 .closed = [this] { loop_.stop(); }}),
-      gate_(loop_, std::move(sockets.listening),
+      gate_(loop_, std::move(sockets.listening), std::move(sockets.datagrams),
             {.enrol = [this](const gate::EnrolmentQuestion& question) { return parent_.ask(question); },
              // What finds no room now is asked for again.
              .connect_worker = [this](const std::string& machine) { (void)workers_.send(machine); },

@@ -16,6 +16,7 @@ class GateService {
  public:
   struct Sockets {
     UniqueFd listening;
+    UniqueFd datagrams;  ///< null: none are taken
     UniqueFd parent;
     UniqueFd workers;  ///< where connections to workers are asked for
   };

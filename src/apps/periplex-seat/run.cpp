@@ -53,6 +53,12 @@ class Running final : private InventoryListener {
                                            .authority = request_.pairing.authority,
                                            .protocols = {link::kLinkProtocol}});
     if (!context) return wrong("the pairing is of no use: " + context.error(), "pair anew: periplex-seat join");
+    auto datagrams = link::TlsContext::make({.role = link::TlsContext::Role::agent,
+                                             .own = request_.pairing.own,
+                                             .authority = request_.pairing.authority,
+                                             .transport = link::TlsContext::Transport::datagrams,
+                                             .protocols = {link::kDatagramProtocol}});
+    if (!datagrams) return wrong("the pairing is of no use: " + datagrams.error(), "pair anew: periplex-seat join");
     auto desk = Desk::open(loop_, [this](std::string_view line) { return answer(line); });
     if (!desk) return wrong(desk.error(), "one agent runs for each user");
     desk_ = std::move(*desk);
@@ -60,7 +66,8 @@ class Running final : private InventoryListener {
     dialler_.emplace(loop_, *endpoint);
     agent_ = std::make_unique<agent::Agent>(
         loop_, std::move(*context), *dialler_,
-        agent::Agent::Settings{.name = request_.name, .served = {.instances = random_instance}});
+        agent::Agent::Settings{
+            .name = request_.name, .served = {.instances = random_instance}, .datagrams = std::move(*datagrams)});
     if (!request_.configuration.consent_command.empty()) {
       consent_ = std::make_unique<ConsentCommand>(loop_, request_.configuration.consent_command);
     }
@@ -115,10 +122,27 @@ class Running final : private InventoryListener {
     const bool up = session.up(link::Lane::realtime);
     std::string text = fmt::format("{} {}\n", up ? "connected to" : "not connected to", request_.pairing.gate);
     if (!up && !agent_->trouble().empty()) text += fmt::format("  {}\n", agent_->trouble());
+    if (up) text += datagrams();
     for (const auto& [id, entry] : inventory_->offers().entries()) {
       text += fmt::format("{}  {}\n", id, agent_->has_lent(id) ? "lent" : seat::name(entry.state));
     }
     return text;
+  }
+
+  std::string datagrams() const {
+    const link::AgentSession& session = agent_->session();
+    if (!session.takes_datagrams()) return "  datagrams: the host takes none\n";
+    const link::DatagramWay& way = session.datagrams();
+    const auto& [sent, received, first, repeated] = way.counters();
+    const std::string counted = fmt::format("{} sent, {} received, {} of them before the stream's copy, {} repeated",
+                                            sent, received, first, repeated);
+    if (!way.works()) {
+      const std::string& why = agent_->datagram_trouble();
+      return fmt::format("  datagrams: blocked{}{}; the stream carries everything ({})\n", why.empty() ? "" : ": ", why,
+                         counted);
+    }
+    const auto round_trip = std::chrono::duration<double, std::milli>(way.round_trip().value_or(Nanoseconds(0)));
+    return fmt::format("  datagrams: used, {:.1f} ms there and back, {}\n", round_trip.count(), counted);
   }
 
   const RunRequest& request_;

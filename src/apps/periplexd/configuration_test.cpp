@@ -51,6 +51,8 @@ peripherals = 3
   ASSERT_TRUE(settings) << settings.error();
   EXPECT_EQ(settings->state_directory, directory + "/state");
   EXPECT_EQ(settings->listen, "127.0.0.1:0");
+  EXPECT_TRUE(settings->datagrams);
+  EXPECT_FALSE(read("[gate]\ndatagrams = false\n")->datagrams);
   ASSERT_EQ(settings->machines.size(), 2U);
   EXPECT_EQ(settings->machines[0].configuration, directory + "/vm1.toml");
   EXPECT_EQ(machine::format_disk_settings(settings->machines[0].remote_disks), "read-ahead=32M,write-cache=8M");

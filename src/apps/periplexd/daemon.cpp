@@ -30,17 +30,29 @@ constexpr Nanoseconds kPortIsTried = std::chrono::milliseconds(50);
 constexpr const char* kUsualUser = "periplex-gate";
 constexpr const char* kNobody = "nobody";
 
-std::expected<UniqueFd, std::string> listen_at(const std::string& where) {
+/// Opens a socket of one kind where seats connect; the gate of a periplexd that was killed may still hold the port.
+template <typename Open>
+std::expected<UniqueFd, std::string> open_at(const std::string& where, Open open, std::string_view more_advice = {}) {
   const auto endpoint = parse_endpoint(where, link::kDefaultPort);
   if (!endpoint) return std::unexpected(fmt::format("\"{}\" is no ADDRESS:PORT", where));
-  auto socket = listen_tcp(*endpoint);
+  auto socket = open(*endpoint);
   for (Nanoseconds waited{}; !socket && socket.error().error == EADDRINUSE && waited < kPortIsFreed;
        waited += kPortIsTried) {
     std::this_thread::sleep_for(kPortIsTried);
-    socket = listen_tcp(*endpoint);
+    socket = open(*endpoint);
   }
-  if (!socket) return std::unexpected(fmt::format("{} ({})", socket.error().text, socket.error().advice));
-  return std::move(*socket);
+  if (socket) return std::move(*socket);
+  return std::unexpected(fmt::format("{} ({}{})", socket.error().text, socket.error().advice, more_advice));
+}
+
+std::expected<UniqueFd, std::string> listen_at(const std::string& where) {
+  return open_at(where, [](const Endpoint& endpoint) { return listen_tcp(endpoint); });
+}
+
+/// A UDP socket at the port whose number is that of the TCP port.
+std::expected<UniqueFd, std::string> take_datagrams_at(const std::string& where) {
+  return open_at(
+      where, [](const Endpoint& endpoint) { return bind_udp(endpoint); }, " Without datagrams: datagrams = false");
 }
 
 /// Two of the same runtime directory would each keep all running.
@@ -115,6 +127,8 @@ void Daemon::run() {
 std::expected<void, std::string> Daemon::start_gate(const std::string& programs) {
   auto listening = listen_at(settings_.listen);
   if (!listening) return std::unexpected(listening.error());
+  auto datagrams = settings_.datagrams ? take_datagrams_at(settings_.listen) : UniqueFd();
+  if (!datagrams) return std::unexpected(datagrams.error());
   auto root = open_empty_directory(settings_.runtime_directory + "/empty");
   if (!root) return std::unexpected(root.error());
   const auto user = gate_user(settings_.gate_user);
@@ -123,6 +137,7 @@ std::expected<void, std::string> Daemon::start_gate(const std::string& programs)
       loop_,
       GateProcess::Plan{.program = programs + "/periplex-gate",
                         .listening = std::move(*listening),
+                        .datagrams = std::move(*datagrams),
                         .root = std::move(*root),
                         .user = *user},
       GateProcess::Events{.started = [this] { configure_gate(); },

@@ -16,6 +16,7 @@ constexpr int kListening = 100;
 constexpr int kLine = 101;
 constexpr int kWorkers = 102;
 constexpr int kRoot = 103;
+constexpr int kDatagrams = 104;
 
 Bytes bytes_of(std::string_view text) {
   const ByteView view = as_bytes(text);
@@ -49,6 +50,7 @@ std::vector<std::string> GateProcess::arguments(const Plan& plan) {
   const auto add = [&words](const char* option, std::string value) {
     words.insert(words.end(), {option, std::move(value)});
   };
+  if (plan.datagrams) add("--datagrams", std::to_string(kDatagrams));
   if (plan.root) add("--root", std::to_string(kRoot));
   if (plan.user) add("--user", fmt::format("{}:{}", plan.user->user, plan.user->group));
   return words;
@@ -71,6 +73,7 @@ std::vector<std::pair<int, int>> GateProcess::descriptors() {
                             .closed = [this] { loop_.defer([old = std::move(workers_)] {}); }});
   std::vector<std::pair<int, int>> given{
       {plan_.listening.get(), kListening}, {its_line_.get(), kLine}, {its_workers_.get(), kWorkers}};
+  if (plan_.datagrams) given.emplace_back(plan_.datagrams.get(), kDatagrams);
   if (plan_.root) given.emplace_back(plan_.root.get(), kRoot);
   return given;
 }

@@ -22,6 +22,7 @@ constexpr const char* kFooter = R"(CONFIGURATION FILE (--config)
   name = "host"
   listen = "[::]:24817"
   # user = "periplex-gate"            # whom the gate becomes when root starts it; default: this one, else nobody
+  datagrams = true                    # what is urgent is repeated in datagrams, at the UDP port of the same number
   [[machine]]
   name = "vm1"
   start = true                        # start its worker: periplex-machine --name vm1 --streams ...

@@ -27,6 +27,7 @@ struct ManagerSettings {
   std::string name = "periplex";
   std::string listen;     ///< ADDRESS:PORT
   std::string gate_user;  ///< whom the gate becomes, where periplexd is root; empty: the usual
+  bool datagrams = true;  ///< the gate takes them, at the UDP port of the same number
   std::vector<ManagedMachine> machines;
   std::vector<gate::Binding> bindings;
   std::vector<gate::Limit> limits;
@@ -34,7 +35,8 @@ struct ManagerSettings {
   /// Whether all is the same that cannot change while periplexd runs.
   [[nodiscard]] bool same_places(const ManagerSettings& other) const {
     return state_directory == other.state_directory && runtime_directory == other.runtime_directory &&
-           name == other.name && listen == other.listen && gate_user == other.gate_user;
+           name == other.name && listen == other.listen && gate_user == other.gate_user &&
+           datagrams == other.datagrams;
   }
 };
 

@@ -60,6 +60,14 @@ class Agent final : public link::AgentHost, public link::LaneConnection::Owner {
     return session->channels().at(channel).peripheral;
   }
 
+  /// Whoever carries its datagrams, if anybody.
+  struct DatagramCarrier {
+    std::function<void(const link::LaneConnection& lane)> begin;
+    std::function<void()> end;
+    std::function<void()> changed;
+    std::function<void(ByteView)> send;
+  };
+  DatagramCarrier line;
   std::unique_ptr<link::AgentSession> session;
   std::optional<link::Ending> ended;
   std::vector<std::string> closed_connections;
@@ -103,6 +111,18 @@ class Agent final : public link::AgentHost, public link::LaneConnection::Owner {
     if (on_stopped) on_stopped(names_[channel]);
   }
   void session_ended(const link::Ending& why, bool) override { ended = why; }
+  void send_datagram(Bytes bytes) override {
+    if (line.send) line.send(bytes);
+  }
+  void datagrams_welcome() override {
+    if (line.begin) line.begin(*lanes_[index(link::Lane::realtime)]);
+  }
+  void datagrams_changed() override {
+    if (line.changed) line.changed();
+  }
+  void datagrams_over() override {
+    if (line.end) line.end();
+  }
 
   // link::LaneConnection::Owner
   void connection_established(link::LaneConnection& connection) override {

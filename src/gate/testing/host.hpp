@@ -24,6 +24,8 @@ struct Host {
     socklen_t size = sizeof address;
     (void)::getsockname(listening.get(), reinterpret_cast<sockaddr*>(&address), &size);
     port = ntohs(address.sin_port);
+    datagrams = UniqueFd(::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+    (void)::bind(datagrams.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address);
 
     const auto& certificates = link::testing::Certificates::get();
     configuration.name = "host";
@@ -36,6 +38,7 @@ struct Host {
   void restart() {
     gate.reset();
     gate = std::make_unique<Gate>(loop, UniqueFd(::dup(listening.get())),
+                                  takes_datagrams ? UniqueFd(::dup(datagrams.get())) : UniqueFd(),
                                   Gate::Events{.enrol =
                                                    [this](const EnrolmentQuestion& question) {
                                                      questions.push_back(question);
@@ -83,6 +86,8 @@ struct Host {
 
   EventLoop loop;
   UniqueFd listening;
+  UniqueFd datagrams;
+  bool takes_datagrams = true;  ///< from the next `restart` on
   std::uint16_t port = 0;
   Configuration configuration;
   std::map<std::string, std::string> workers;  // paths of their stream sockets

@@ -36,6 +36,13 @@ listen = "127.0.0.1:{self.port}"
         self.environment = {**os.environ, "XDG_RUNTIME_DIR": str(self.directory), "XDG_CONFIG_HOME": str(self.directory)}
         self.start_host()
 
+    def wait_status(self, wanted: str) -> None:
+        """Until `periplex-seat status` says it."""
+        deadline = time.monotonic() + PATIENCE
+        while wanted not in (said := self.seat("status").stdout) and time.monotonic() < deadline:
+            time.sleep(0.1)
+        self.assertIn(wanted, said)
+
     def start_host(self) -> None:
         self.daemon = subprocess.Popen([BIN / "periplexd", "--config", self.host], stdout=subprocess.PIPE, text=True)
         self.addCleanup(self.end, self.daemon)
@@ -90,13 +97,26 @@ listen = "127.0.0.1:{self.port}"
         agent = self.run_agent()
         self.wait(connected)
         self.assertIn(f"connected to 127.0.0.1:{self.port}", self.seat("status").stdout)
+        self.wait_status("datagrams: used")
         self.end(self.daemon)
         self.start_host()
         self.wait(connected)
+        self.wait_status("datagrams: used")
         self.seat("take-back", "usb:0000:0000:nothing", status=1)
         self.assertEqual(self.end(agent), 0)
         self.wait([])
         self.seat("status", status=1)
+
+    def test_datagrams_can_be_switched_off(self) -> None:
+        self.end(self.daemon)
+        self.host.write_text(self.host.read_text() + "datagrams = false\n")
+        self.start_host()
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as free:
+            free.bind(("127.0.0.1", self.port))
+        self.join(self.invite())
+        self.run_agent()
+        self.wait([("desk", "a computer", "connected")])
+        self.wait_status("datagrams: the host takes none")
 
     def test_a_token_is_good_once_and_the_pairing_that_was_there_stays(self) -> None:
         token = self.invite()

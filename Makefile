@@ -1,14 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 # Each target installs the Debian packages it lacks (removing nothing, asking nothing), builds, and runs.
 
-.PHONY: help build demo check bench soak fuzz format tidy clean
+.PHONY: help build demo check bench bench-remote soak fuzz format tidy clean
 .DEFAULT_GOAL := help
 
 DEPENDENCIES := @scripts/install_dependencies.sh
 RUN := @python3 -u -m
 
 help: ## say what there is
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 build: ## build the programs into build/release/bin
 	$(DEPENDENCIES) build
@@ -27,6 +27,11 @@ bench: ## measure against QEMU's own devices; writes docs/benchmarks.md
 	$(DEPENDENCIES) build lab bench
 	$(RUN) scripts.build
 	$(RUN) bench
+
+bench-remote: ## the same for disks at a seat alone, beside USB/IP and usbredir: minutes
+	$(DEPENDENCIES) build lab bench
+	$(RUN) scripts.build
+	$(RUN) bench remote
 
 soak: ## hours: guests with full counts, thread sanitizer, longer fuzzing [FUZZ_SECONDS=600]
 	$(DEPENDENCIES) build check lab

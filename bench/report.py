@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""docs/benchmarks.md: the figures of one run, between two markers, with what they were taken on."""
+"""docs/benchmarks.md: figures between two markers, section by section, each with what they were taken on."""
 
 from __future__ import annotations
 
@@ -69,14 +69,19 @@ def _spread(samples: dict[str, float]) -> str:
 
 
 def write(sections: dict[str, str], conditions: str) -> None:
-    """Replaces the figures on the page."""
+    """Replaces these sections of the page, and leaves the others as they are."""
     page = PAGE.read_text(encoding="utf-8")
-    today = datetime.date.today().isoformat()
-    body = "\n\n".join([f"## Figures\n\nTaken {today} on {conditions}.",
-                        *(f"### {title}\n\n{text}" for title, text in sections.items())])
-    figures = f"{BEGIN}\n{body}\n\n{END}"
-    if BEGIN in page:
-        page = page[:page.index(BEGIN)] + figures + page[page.index(END) + len(END):]
-    else:
-        page = page.rstrip() + "\n\n" + figures + "\n"
-    PAGE.write_text(page, encoding="utf-8")
+    if BEGIN not in page:
+        page = f"{page.rstrip()}\n\n{BEGIN}\n{END}\n"
+    before, after = page[:page.index(BEGIN)], page[page.index(END) + len(END):]
+    taken = f"Taken {datetime.date.today().isoformat()} on {conditions}."
+    everything = _sections(page[page.index(BEGIN) + len(BEGIN):page.index(END)])
+    everything |= {title: f"{taken}\n\n{text}" for title, text in sections.items()}
+    body = "\n\n".join(["## Figures", *(f"### {title}\n\n{text}" for title, text in everything.items())])
+    PAGE.write_text(f"{before}{BEGIN}\n{body}\n\n{END}{after}", encoding="utf-8")
+
+
+def _sections(figures: str) -> dict[str, str]:
+    """What stands under each title now."""
+    parts = re.split(r"^### (.*)$", figures, flags=re.MULTILINE)[1:]
+    return {title: text.strip() for title, text in zip(parts[::2], parts[1::2], strict=True)}

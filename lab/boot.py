@@ -45,12 +45,17 @@ def with_built(boot: Boot, programs: Iterable[Path], scratch: Path) -> Boot:
     addition = Archive()
     for program in programs:
         add_built(addition, program)
+    return with_archive(boot, addition, scratch)
+
+
+def with_archive(boot: Boot, addition: Archive, scratch: Path) -> Boot:
+    """`boot` of Linux with more files. The kernel unpacks archives that stand one behind the other; what comes later
+    wins."""
     arguments = list(boot.arguments)
     place = arguments.index("-initrd") + 1
-    # The kernel unpacks archives that stand one behind the other; what comes later wins.
-    both = scratch / "initramfs.cpio"
-    both.write_bytes(Path(arguments[place]).read_bytes() + addition.bytes())
-    arguments[place] = str(both)
+    both = Path(arguments[place]).read_bytes() + addition.bytes()
+    arguments[place] = str(scratch / "initramfs.cpio")
+    Path(arguments[place]).write_bytes(both)
     return Boot(arguments, boot.has_shell)
 
 

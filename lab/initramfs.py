@@ -52,7 +52,10 @@ WORKSTATION = Contents((*USB_MODULES, "virtio_net", "usbip_host", "vhci_hcd"), (
 USBREDIRECT = Contents((*USB_MODULES, "virtio_net"), (("usbredirect", ("usbredirect",)),), "trixie")
 # A workstation with peripherals. udev tells programs what is plugged in and pulled.
 SEAT = Contents((*USB_MODULES, "snd_usb_audio", "psmouse", "virtio_net"), (("udev", ("udevadm",)),))
-ALL = (BASIC, STORAGE, SOUND, SERIAL, WORKSTATION, USBREDIRECT, SEAT)
+# A seat whose peripherals other programs may take as well.
+SHARED_SEAT = Contents((*USB_MODULES, "virtio_net", "usbip_host"),
+                       (("udev", ("udevadm",)), ("usbip", ("usbip", "usbipd"))))
+ALL = (BASIC, STORAGE, SOUND, SERIAL, WORKSTATION, USBREDIRECT, SEAT, SHARED_SEAT)
 
 
 def build(kernel: Kernel, contents: Contents = BASIC) -> Path:

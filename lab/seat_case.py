@@ -148,7 +148,8 @@ class SeatCase(GuestCase):
         _, said = seat.guest.run("periplex-seat status; tail -n 30 /run/agent.log")
         print(f"\n--- the agent of {seat.name}:\n{said}--- the host:\n{self.said_by_host()}", flush=True)
         for name, hardware in self.machines.items():
-            print(f"--- {name}:\n{hardware.machine.said()}", flush=True)
+            stats = hardware.machine.cli("stats") if hardware.machine.ended() is None else ""
+            print(f"--- {name}:\n{hardware.machine.said()}{stats}", flush=True)
 
     def attach(self, seat: Seat, name: str, identifier: str) -> str:
         """The seat's machine gets its device with `name`, as `identifier`; what the seat calls it."""
@@ -192,10 +193,13 @@ class SeatCase(GuestCase):
         self.addCleanup(finish)
         return end
 
-    def cutting(self, seat: Seat, pause: float) -> threading.Event:
-        """Cuts the seat's connections again and again, until the event is set."""
+    def cutting(self, seat: Seat, pause: float, times: int = 10) -> threading.Event:
+        """Cuts the seat's connections so often, or until the event is set. An agent waits longer each time before it
+        dials again, up to 5 s: little gets through between many cuts."""
         def work(end: threading.Event) -> None:
-            while not end.wait(pause):
+            for _ in range(times):
+                if end.wait(pause):
+                    return
                 seat.relay.cut()
         return self.meanwhile(work)
 

@@ -128,6 +128,11 @@ void Agent::lane_up(Lane lane) {
   log::info("agent", fmt::format("connected to {}", session_->far_name()));
 }
 
+const attachment::ServerCounters* Agent::counters(const std::string& id) const {
+  const auto found = served_.find(id);
+  return found == served_.end() ? nullptr : found->second->counters();
+}
+
 Served* Agent::find(ChannelId channel) {
   const auto found = std::ranges::find_if(served_, [&](const auto& each) { return each.second->channel() == channel; });
   return found == served_.end() ? nullptr : found->second.get();

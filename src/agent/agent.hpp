@@ -48,6 +48,8 @@ class Agent final : public seat::OffersListener, private link::AgentHost, privat
   /// Why there was no connection the last time, for people.
   [[nodiscard]] const std::string& trouble() const { return lanes_.trouble(); }
   [[nodiscard]] bool has_lent(const std::string& id) const { return served_.contains(id); }
+  /// What has happened to a peripheral that a machine has; null if none has it, or it is not open yet.
+  [[nodiscard]] const attachment::ServerCounters* counters(const std::string& id) const;
   /// Peripherals that machines have.
   [[nodiscard]] std::size_t lent() const { return served_.size(); }
 

@@ -21,7 +21,7 @@ json::object object_of(const machine::TerminalView& terminal, const std::string&
 /// What stands for a peripheral that is somewhere else.
 void add_remote(json::object& object, const machine::Description& description, const machine::RemoteView& remote) {
   if (const machine::Usbip* usbip = description.usbip()) {
-    object["host"] = usbip->host;
+    object[usbip->listen.empty() ? "host" : "listen"] = usbip->listen.empty() ? usbip->host : usbip->listen;
     object["busid"] = usbip->bus_id;
   }
   if (const machine::Seat* seat = description.seat()) object["peripheral"] = seat->peripheral;
@@ -77,6 +77,12 @@ json::object object_of(const machine::EndpointStatistics& endpoint) {
           {"bytes", counters.bytes},
           {"errors", counters.errors},
           {"missed_intervals", counters.missed_intervals}};
+}
+
+json::object object_of(const std::vector<remote::Count>& counts) {
+  json::object object;
+  for (const remote::Count& count : counts) object[count.name] = count.value;
+  return object;
 }
 
 json::object object_of(const machine::ControllerStatistics& controller) {
@@ -139,8 +145,10 @@ std::string to_json(const std::vector<machine::PeripheralView>& peripherals) {
 std::string to_json(const machine::Statistics& statistics) {
   json::array devices;
   for (const machine::PeripheralStatistics& peripheral : statistics.peripherals) {
-    devices.push_back(json::object{
-        {"id", peripheral.id}, {"controller", peripheral.controller}, {"endpoints", array_of(peripheral.endpoints)}});
+    json::object device{
+        {"id", peripheral.id}, {"controller", peripheral.controller}, {"endpoints", array_of(peripheral.endpoints)}};
+    if (!peripheral.session.empty()) device["session"] = object_of(peripheral.session);
+    devices.push_back(std::move(device));
   }
   return json::serialize(json::object{{"loop", {{"wakeups", statistics.wakeups}}},
                                       {"controllers", array_of(statistics.controllers)},

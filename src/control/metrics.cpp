@@ -132,6 +132,16 @@ void add_endpoints(Exposition& text, std::string_view machine, const machine::St
   }
 }
 
+void add_sessions(Exposition& text, std::string_view machine, const machine::Statistics& statistics) {
+  text.begin("periplex_session_events_total", Type::counter,
+             "What sessions with peripherals at seats have counted, by its name in the control API.");
+  for (const PeripheralStatistics& peripheral : statistics.peripherals) {
+    for (const remote::Count& count : peripheral.session) {
+      text.sample(labels({{"machine", machine}, {"peripheral", peripheral.id}, {"event", count.name}}), count.value);
+    }
+  }
+}
+
 }  // namespace
 
 std::string metrics_text(const machine::MachineView& machine, const std::vector<PeripheralView>& peripherals,
@@ -152,6 +162,7 @@ std::string metrics_text(const machine::MachineView& machine, const std::vector<
                 peripheral.configured);
   }
   add_endpoints(text, machine.name, statistics);
+  add_sessions(text, machine.name, statistics);
   return text.take();
 }
 

@@ -171,8 +171,9 @@ class SeatCase(GuestCase):
         seats = json.loads((self.scratch / "run/gate.json").read_text())["state"]["seats"]
         return {one["id"]: (one["state"], one["why"]) for seat in seats for one in seat["peripherals"]}
 
-    def meanwhile(self, work: Callable[[threading.Event], None]) -> threading.Event:
-        """Runs `work` in a thread until it returns; it should when the event is set. Its errors are the test's."""
+    def meanwhile(self, work: Callable[[threading.Event], None]) -> Callable[[], None]:
+        """Runs `work` in a thread; it should return when its event is set. What comes back sets that, and waits for the
+        end. Errors of the thread are the test's."""
         end = threading.Event()
         errors: list[BaseException] = []
 
@@ -186,16 +187,16 @@ class SeatCase(GuestCase):
             end.set()
             thread.join()
             if errors:
-                raise errors[0]
+                raise errors.pop()
 
         thread = threading.Thread(target=run)
         thread.start()
         self.addCleanup(finish)
-        return end
+        return finish
 
-    def cutting(self, seat: Seat, pause: float, times: int = 10) -> threading.Event:
-        """Cuts the seat's connections so often, or until the event is set. An agent waits longer each time before it
-        dials again, up to 5 s: little gets through between many cuts."""
+    def cutting(self, seat: Seat, pause: float, times: int = 10) -> Callable[[], None]:
+        """Cuts the seat's connections so often, or until what comes back is called. An agent waits longer each time
+        before it dials again, up to 5 s: little gets through between many cuts."""
         def work(end: threading.Event) -> None:
             for _ in range(times):
                 if end.wait(pause):

@@ -5,6 +5,7 @@ import random
 import statistics
 import threading
 import time
+from collections.abc import Callable
 
 from lab import evdev, image, initramfs, usb_view, workstation
 from lab.case import count
@@ -20,6 +21,7 @@ HOLD = 20.0  # seconds that a worker waits (docs/attachment-protocol.md)
 # An agent keeps 128 reports for a machine that cannot be reached, and QEMU's keyboard 16: a key is two. At this pace a
 # key is not lost before 24 s.
 PAUSE = 0.35
+TC = "/usr/bin/tc"  # by its name busybox's shell would take its own
 
 
 class Network(SeatCase):
@@ -42,8 +44,8 @@ class Network(SeatCase):
         traffic.wait(1, 60)
         return seat, guest, traffic
 
-    def typing(self, seat: Seat, pause: float = PAUSE) -> threading.Event:
-        """Types letters until the event is set; `self.text` is what there was to type."""
+    def typing(self, seat: Seat, pause: float = PAUSE) -> Callable[[], None]:
+        """Types letters until what comes back is called; `self.text` is what there was to type."""
         def work(end: threading.Event) -> None:
             letters = random.Random(11)
             while not end.wait(pause):
@@ -74,7 +76,7 @@ class Moving(Network):
             if turn % 3 == 2:
                 traffic.wait(1, 60)
         traffic.wait(1, 60)
-        end.set()
+        end()
         self.check_typed()
         print(f"{traffic.stop(self.content)} rounds, {len(self.text)} keys", flush=True)
         self.assertGreater(self.machine.session("disk")["holds"], 0)
@@ -118,7 +120,7 @@ class Moving(Network):
         for _ in range(count(2, 20)):
             seat.relay.forget()
             traffic.wait(2, 60)
-        end.set()
+        end()
         self.check_typed()
         traffic.stop(self.content)
         self.assert_never_unplugged(guest)
@@ -130,20 +132,20 @@ class Loss(Network):
     def test_keys_and_a_disk_with_1_and_5_percent_lost(self) -> None:
         seat, guest, traffic = self.start(initramfs.SEAT_NETWORK)
         # What comes in goes through a device of its own, which can lose as well as what goes out.
-        seat.guest.check("""
+        seat.guest.check(f"""
             ip link set ifb0 up
-            tc qdisc add dev eth0 ingress
-            tc filter add dev eth0 parent ffff: protocol all matchall action mirred egress redirect dev ifb0
-            tc qdisc add dev eth0 root netem limit 10000; tc qdisc add dev ifb0 root netem limit 10000""")
+            {TC} qdisc add dev eth0 ingress
+            {TC} filter add dev eth0 parent ffff: protocol all matchall action mirred egress redirect dev ifb0
+            {TC} qdisc add dev eth0 root netem limit 10000; {TC} qdisc add dev ifb0 root netem limit 10000""")
         for percent in (1, 5):
             with self.subTest(percent=percent):
                 for device in ("eth0", "ifb0"):
-                    seat.guest.check(f"tc qdisc change dev {device} root netem limit 10000 loss {percent}%")
+                    seat.guest.check(f"{TC} qdisc change dev {device} root netem limit 10000 loss {percent}%")
                 end = self.typing(seat)
                 traffic.wait(count(2, 50), 200)
-                end.set()
+                end()
                 self.check_typed()
-        lost = seat.guest.check("tc -s qdisc show | grep -A 1 netem | grep -o 'dropped [0-9]*'").split()[1::2]
+        lost = seat.guest.check(f"{TC} -s qdisc show | grep -A 1 netem | grep -o 'dropped [0-9]*'").split()[1::2]
         self.assertTrue(all(int(one) > 0 for one in lost), lost)
         print(f"{traffic.stop(self.content, 120)} rounds, {len(self.text)} keys, {lost} packets lost", flush=True)
         self.assert_never_unplugged(guest)

@@ -32,7 +32,7 @@ class SeatDisk(SeatCase):
         half = self.size // 2
         guest.check(f"dd if=/dev/{name} of=/dev/{name} bs=64k count={half >> 16} seek={half >> 16} conv=notrunc "
                     f"iflag=fullblock 2>/dev/null; sync", 120)
-        end.set()
+        end()
         self.assert_never_unplugged(guest)
         self.machine.detach("disk")
         usb_view.wait_no_disk(guest)
@@ -68,7 +68,7 @@ class SeatInput(SeatCase):
         end = self.cutting(seat, 1.0)
         text = "thequickbrownfoxjumpsoverthelazydog"
         seat.type(text, 0.1)
-        end.set()
+        end()
         self.assertEqual(evdev.typed(recorder.wait_quiet(len(text) * 6, 60)), text)
         self.assertIn("connected to", seat.guest.check("periplex-seat status"))
         self.assert_never_unplugged(guest)
@@ -89,7 +89,7 @@ class SeatInput(SeatCase):
         for step in steps:
             seat.workstation.move(*step)
             time.sleep(0.15)
-        end.set()
+        end()
         self.assertEqual(evdev.moved(mouse.wait_steps(*map(sum, zip(*steps)))), tuple(map(sum, zip(*steps))))
         self.assert_never_unplugged(guest)
 

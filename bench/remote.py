@@ -27,7 +27,7 @@ from lab.image import MIB, filled
 from lab.periplex_hardware import PeriplexHardware
 from lab.qemu import module_environment
 from lab.relay import Relay
-from lab.seat_case import SeatHost, peripherals
+from lab.seat_host import Seat, SeatHost
 from lab.workstation import HOST, USBIP_PORT, USBREDIR_PORT, Workstation
 
 RTTS = (0.0, 0.002, 0.01, 0.05)  # seconds
@@ -82,12 +82,14 @@ class Lab:
     def _build(self, stack: ExitStack) -> None:
         place = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
         scratch = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="periplex-bench-", dir=place)))
-        self.host = stack.enter_context(SeatHost(scratch, rtt=0.0))
-        self.ours = stack.enter_context(PeriplexHardware("vm1", arguments=self.host.worker_arguments))
+        self.host = stack.enter_context(SeatHost(scratch))
+        self.ours = stack.enter_context(PeriplexHardware("vm1", arguments=self.host.worker_arguments()))
         self.workstation = stack.enter_context(self._make_workstation(scratch))
         relays = {port: stack.enter_context(Relay(("127.0.0.1", self.workstation.port(port))))
                   for port in (USBIP_PORT, USBREDIR_PORT, SOURCE_PORT, SINK_PORT)}
-        self._paths = [self.host.relay.path, *(relay.path for relay in relays.values())]
+        to_gate = stack.enter_context(Relay(("127.0.0.1", self.host.port)))
+        self.seat = Seat("desk", self.workstation, to_gate)
+        self._paths = [to_gate.path, *(relay.path for relay in relays.values())]
         self._source, self._sink = relays[SOURCE_PORT].port, relays[SINK_PORT].port
         self._serve(self.workstation)
         stack.enter_context(unittest.mock.patch.dict(os.environ, module_environment()))
@@ -100,7 +102,7 @@ class Lab:
         redirector = Archive()
         binaries.add_programs(redirector, "usbredirect", ("usbredirect",), "trixie")
         # Last, so that all programs have the newest of the C libraries.
-        boot = with_archive(self.host.boot(initramfs.SHARED_SEAT), redirector, scratch)
+        boot = with_archive(Seat.boot(scratch, initramfs.SHARED_SEAT), redirector, scratch)
         return Workstation(devices, forwards=(USBIP_PORT, USBREDIR_PORT, SOURCE_PORT, SINK_PORT), name="bench-seat",
                            boot=boot)
 
@@ -118,7 +120,7 @@ class Lab:
         ws.guest.check(f"""
             usbredirect --device {number} --as 0.0.0.0:{USBREDIR_PORT} >/run/usbredirect.log 2>&1 &
             until netstat -ltn | grep -q :{USBREDIR_PORT}; do sleep 0.1; done""", 20)
-        self.host.start_agent(ws.guest)
+        self.seat.join(self.host)
 
     def _sysfs(self, way: str) -> str:
         """The directory of the workstation's disk."""
@@ -132,7 +134,7 @@ class Lab:
 
     def _attach(self, usbip_port: int) -> None:
         """Brings all disks into the guest; their names there."""
-        offered = peripherals(self.workstation.guest, 8, 2)
+        offered = self.seat.identifiers("HARDDRIVE", 2)
         for way, settings in ((OURS, "read-ahead=off"), (AHEAD, "read-ahead=on")):
             name = next(one for one in offered if one.endswith(way))
             self.ours.machine.cli("attach", f"seat,id={way},peripheral=desk/{name},{settings}")

@@ -83,10 +83,14 @@ class GuestCase(unittest.TestCase):
         self.assertFalse(guest.ended(), "QEMU ended")
         self.assertEqual(usb_view.complaints(guest, since), [], "kernel messages of the guest")
 
-    def _keep_evidence(self, guest: Guest) -> None:
-        # unittest tells nobody but its result whether a test failed.
+    def has_failed(self) -> bool:
+        """Whether the test that runs has failed already; for evidence."""
+        # unittest tells nobody but its result.
         result = getattr(getattr(self, "_outcome", None), "result", None)
         bad = [*getattr(result, "errors", []), *getattr(result, "failures", [])]
-        if any(self in (test, getattr(test, "test_case", None)) for test, _ in bad):
+        return any(self in (test, getattr(test, "test_case", None)) for test, _ in bad)
+
+    def _keep_evidence(self, guest: Guest) -> None:
+        if self.has_failed():
             guest.keep_logs()
             print(f"\ntranscript of the failed test: {guest.transcript}", flush=True)

@@ -16,6 +16,7 @@ from lab.keyboard import CHARACTERS, KEY_LEFTSHIFT, KEY_RIGHTSHIFT
 EV_SYN, EV_KEY, EV_REL, EV_ABS, EV_MSC, EV_LED = 0, 1, 2, 3, 4, 17
 SYN_DROPPED = 3
 ABS_X, ABS_Y = 0, 1
+REL_X, REL_Y = 0, 1
 LEDS = {0: "num_lock", 1: "caps_lock", 2: "scroll_lock"}
 _EVENT = struct.Struct("<qqHHi")  # seconds, microseconds, type, code, value on 64-bit machines
 
@@ -66,6 +67,12 @@ def position(events: list[Event]) -> tuple[int | None, int | None]:
     return place.get(ABS_X), place.get(ABS_Y)
 
 
+def moved(events: list[Event]) -> tuple[int, int]:
+    """How far a mouse's events move the pointer, in steps."""
+    of = {axis: sum(e.value for e in events if e.type == EV_REL and e.code == axis) for axis in (REL_X, REL_Y)}
+    return of[REL_X], of[REL_Y]
+
+
 def find_node(guest: Guest, kind: str, timeout: float = 20.0) -> str:
     """/dev/input/eventN of the guest's USB `keyboard`, `tablet` or `mouse`; waits for it."""
     # Bit maps in sysfs: a keyboard has LEDs, a tablet absolute axes, a mouse relative ones only.
@@ -114,5 +121,12 @@ class Recorder:
         """Everything, once the pointer is at (x, y) or time is up."""
         deadline = time.monotonic() + timeout
         while position(events := self.events()) != (x, y) and time.monotonic() < deadline:
+            time.sleep(0.05)
+        return events
+
+    def wait_steps(self, x: int, y: int, timeout: float = 30.0) -> list[Event]:
+        """Everything, once the pointer has been moved by (x, y) in all, or time is up."""
+        deadline = time.monotonic() + timeout
+        while moved(events := self.events()) != (x, y) and time.monotonic() < deadline:
             time.sleep(0.05)
         return events

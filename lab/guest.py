@@ -186,6 +186,10 @@ class Guest:
         """Whether QEMU has ended by itself."""
         return self._child.poll() is not None
 
+    def wait_ended(self, timeout: float = 30.0) -> None:
+        """Returns when QEMU has ended by itself."""
+        self._child.wait(timeout)
+
     def _evidence(self) -> str:
         said = self.stderr.read_text(errors="replace").splitlines()[1:]
         return "\n".join([f"--- QEMU (status {self._child.poll()}):", *said[-10:],

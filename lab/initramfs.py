@@ -55,7 +55,13 @@ SEAT = Contents((*USB_MODULES, "snd_usb_audio", "psmouse", "virtio_net"), (("ude
 # A seat whose peripherals other programs may take as well.
 SHARED_SEAT = Contents((*USB_MODULES, "virtio_net", "usbip_host"),
                        (("udev", ("udevadm",)), ("usbip", ("usbip", "usbipd"))))
-ALL = (BASIC, STORAGE, SOUND, SERIAL, WORKSTATION, USBREDIRECT, SEAT, SHARED_SEAT)
+# One whose network loses packets: both what comes in and what goes out.
+SEAT_NETWORK = Contents((*SEAT.modules, "sch_netem", "sch_ingress", "cls_matchall", "act_mirred", "ifb"),
+                        (*SEAT.programs, ("iproute2", ("tc",))))
+# One that can be a USB device of its own: gadgets behind a host controller in software.
+SEAT_GADGET = Contents((*SEAT.modules, "dummy_hcd", "libcomposite", "usb_f_printer"), SEAT.programs)
+PRINTING = Contents((*USB_MODULES, "usblp"))
+ALL = (BASIC, STORAGE, SOUND, SERIAL, WORKSTATION, USBREDIRECT, SEAT, SHARED_SEAT, SEAT_NETWORK, SEAT_GADGET, PRINTING)
 
 
 def build(kernel: Kernel, contents: Contents = BASIC) -> Path:

@@ -86,6 +86,13 @@ class PeriplexHardware(UsbHardware):
                 return {endpoint.pop("endpoint"): endpoint for endpoint in device["endpoints"]}
         raise MachineError(f"`periplex stats` shows no device {identifier}")
 
+    def session(self, identifier: str) -> dict[str, int]:
+        """What the session of a peripheral at a seat has counted."""
+        for device in self.machine.json("stats")["devices"]:
+            if device["id"] == identifier:
+                return device["session"]
+        raise MachineError(f"`periplex stats` shows no device {identifier}")
+
     def _attach(self, kind: str, **settings: object) -> None:
         words = [f"{key}={value}" for key, value in settings.items() if value is not None]
         self.machine.cli("attach", ",".join([kind, *words]))

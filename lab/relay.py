@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A relay that makes a network of a loopback: a fixed delay each way, a cap on the rate, cut connections.
+"""A relay that makes a network of a loopback: a fixed delay each way, a cap on the rate, cut and dead connections.
 
 It ends TCP on both sides, so that what is measured through it knows nothing of windows and losses: only of time. UDP goes
 through it too where that is wanted, with a delay and losses of its own.
@@ -14,7 +14,7 @@ import random
 import socket
 import threading
 from collections.abc import Callable, Coroutine
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any, Self
 
@@ -27,8 +27,18 @@ class Path:
     """What the network between both ends is like; may be changed while connections are open."""
 
     delay: float = 0.0  # seconds, each way
-    rate: float | None = None  # bytes a second, each way
+    rate: float | None = None  # bytes a second, each way, of all connections together
     queue: int = 1 << 20  # bytes that wait for their turn where the rate is capped; then the sender waits
+    source: str = ""  # the address of this computer from which the target is dialled: 127.0.0.x; any if empty
+
+
+@dataclass
+class _Direction:
+    """What all connections share in one direction."""
+
+    free_at: float = 0.0  # when the link has sent everything so far
+    queued: int = 0  # bytes
+    room: asyncio.Condition = field(default_factory=asyncio.Condition)
 
 
 @dataclass
@@ -65,6 +75,9 @@ class Relay:
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
         self._writers: set[asyncio.StreamWriter] = set()
+        self._directions = (_Direction(), _Direction())
+        self._down_until = 0.0  # by the loop's clock
+        self._dead = asyncio.Event()  # set: the connections that there were carry nothing any more
 
     @property
     def port(self) -> int:
@@ -112,8 +125,21 @@ class Relay:
         self._far[sender].add_done_callback(lambda far: self._later(far.result(), data, None))
 
     def _later(self, transport: asyncio.DatagramTransport, data: bytes, address: Any) -> None:
-        if random.random() >= self.datagrams.loss:
+        if self._loop.time() >= self._down_until and random.random() >= self.datagrams.loss:
             self._loop.call_later(self.datagrams.delay, transport.sendto, data, address)
+
+    def fail(self, seconds: float) -> None:
+        """Ends all connections, and for so long each new one at once. Returns at once."""
+        self._down_until = self._loop.time() + seconds
+        self.cut()
+
+    def forget(self) -> None:
+        """All connections there are stay open and carry nothing any more; new ones work. So each end is left with a
+        half-open connection (RFC 9293, section 3.5.1)."""
+        async def work() -> None:
+            self._dead.set()
+            self._dead = asyncio.Event()
+        self._run(work())
 
     async def _end(self) -> None:
         self._server.close()
@@ -131,7 +157,10 @@ class Relay:
 
     async def _serve(self, near_in: asyncio.StreamReader, near_out: asyncio.StreamWriter) -> None:
         try:
-            far_in, far_out = await asyncio.open_connection(*self._target, limit=_CHUNK)
+            if self._loop.time() < self._down_until:
+                raise ConnectionRefusedError
+            source = (self.path.source, 0) if self.path.source else None
+            far_in, far_out = await asyncio.open_connection(*self._target, limit=_CHUNK, local_addr=source)
         except OSError:
             near_out.transport.abort()
             return
@@ -139,7 +168,8 @@ class Relay:
             writer.get_extra_info("socket").setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             self._writers.add(writer)
         try:
-            await asyncio.gather(self._carry(near_in, far_out), self._carry(far_in, near_out))
+            there, back = self._directions
+            await asyncio.gather(self._carry(near_in, far_out, there), self._carry(far_in, near_out, back))
         except (OSError, asyncio.CancelledError):  # the latter: the relay ends
             pass
         finally:
@@ -147,48 +177,55 @@ class Relay:
                 self._writers.discard(writer)
                 writer.transport.abort()
 
-    async def _carry(self, source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:
+    async def _carry(self, source: asyncio.StreamReader, sink: asyncio.StreamWriter, direction: _Direction) -> None:
         """One direction. Chunks wait in a queue until they have been on their way for long enough."""
         chunks: asyncio.Queue[tuple[float, bytes]] = asyncio.Queue()
-        room = asyncio.Condition()
-        queued = 0
+        dead = self._dead
+        queued = 0  # of what is in `direction`
+
+        async def leave(size: int) -> None:
+            nonlocal queued
+            async with direction.room:
+                queued -= size
+                direction.queued -= size
+                direction.room.notify_all()
 
         async def deliver() -> None:
-            nonlocal queued
             while True:
                 due, chunk = await chunks.get()
                 if (wait := due - self._loop.time()) > 0:
                     await asyncio.sleep(wait)
+                if dead.is_set():
+                    await leave(queued)
+                    await asyncio.Event().wait()  # until the relay ends
                 if not chunk:
                     with contextlib.suppress(OSError):
                         sink.write_eof()
                     return
                 sink.write(chunk)
                 await sink.drain()
-                async with room:
-                    queued -= len(chunk)
-                    room.notify()
+                await leave(len(chunk))
 
         delivery = asyncio.ensure_future(deliver())
-        free_at = 0.0  # when the link has sent everything so far
         try:
             while True:
                 chunk = await source.read(_CHUNK if self.path.rate is None else 16384)
-                now = self._loop.time()
-                free_at = max(free_at, now)
+                direction.free_at = max(direction.free_at, self._loop.time())
                 if self.path.rate is not None:
-                    free_at += len(chunk) / self.path.rate
-                chunks.put_nowait((free_at + self.path.delay, chunk))
+                    direction.free_at += len(chunk) / self.path.rate
+                chunks.put_nowait((direction.free_at + self.path.delay, chunk))
                 if not chunk:
                     break
-                async with room:
+                async with direction.room:
                     queued += len(chunk)
-                    while queued > (_QUEUE if self.path.rate is None else self.path.queue):
-                        await room.wait()
+                    direction.queued += len(chunk)
+                    while direction.queued > (_QUEUE if self.path.rate is None else self.path.queue):
+                        await direction.room.wait()
             await delivery
         finally:
             delivery.cancel()
             await asyncio.gather(delivery, return_exceptions=True)
+            await leave(queued)
 
 
 def main() -> None:

@@ -127,6 +127,48 @@ class RelayTest(unittest.TestCase):
                 pass
             self.assertEqual(exchange(self._connect(relay), b"y"), b"y")
 
+    def test_the_cap_is_that_of_all_connections_together(self) -> None:
+        with Relay(self.echo.address, rate=200e3) as relay:
+            started = time.monotonic()
+            both = [threading.Thread(target=exchange, args=(self._connect(relay), bytes(50_000))) for _ in range(2)]
+            for each in both:
+                each.start()
+            for each in both:
+                each.join()
+            self.assertGreaterEqual(time.monotonic() - started, 0.45)
+
+    def test_while_it_fails_nobody_gets_through(self) -> None:
+        with Relay(self.echo.address) as relay:
+            connection = self._connect(relay)
+            exchange(connection, b"x")
+            relay.fail(0.5)
+            for broken in (connection, self._connect(relay)):
+                try:
+                    self.assertEqual(broken.recv(1), b"")
+                except ConnectionError:
+                    pass
+            time.sleep(0.6)
+            self.assertEqual(exchange(self._connect(relay), b"y"), b"y")
+
+    def test_what_is_forgotten_stays_open_and_carries_nothing(self) -> None:
+        with Relay(self.echo.address) as relay:
+            connection = self._connect(relay)
+            exchange(connection, b"x")
+            relay.forget()
+            connection.sendall(b"lost")
+            connection.settimeout(0.3)
+            with self.assertRaises(TimeoutError):
+                connection.recv(1)
+            self.assertEqual(exchange(self._connect(relay), b"y"), b"y")
+
+    def test_the_target_sees_the_address_that_was_chosen(self) -> None:
+        with socket.create_server(("127.0.0.1", 0)) as target, Relay(target.getsockname()) as relay:
+            relay.path.source = "127.0.0.9"
+            self._connect(relay)
+            accepted, address = target.accept()
+            accepted.close()
+            self.assertEqual(address[0], "127.0.0.9")
+
 
 if __name__ == "__main__":
     unittest.main()

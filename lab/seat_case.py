@@ -1,155 +1,122 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A seat: a host's manager and gate, a network to it, and a workstation with a paired agent."""
+"""The base of tests with seats: a host with its gate and its machines, and workstations with an agent."""
 
 from __future__ import annotations
 
-import contextlib
-import json
-import subprocess
+import os
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
-from types import TracebackType
-from typing import Self
+from collections.abc import Callable
 
 from lab import initramfs
-from lab.boot import Boot, linux, with_built
 from lab.case import GuestCase
 from lab.guest import Guest
-from lab.machine import program
 from lab.periplex_hardware import PeriplexHardware
 from lab.relay import Relay
-from lab.workstation import HOST, Workstation, free_port
+from lab.seat_host import Seat, SeatHost
+from lab.workstation import Workstation
 
-RULES = (b"[[rule]]\naction = 'allow'\nonly-interface-classes = [3]\n"
-         b"[[rule]]\naction = 'allow'\nonly-interface-classes = [8]\n")
-AGENT = "periplex-seat run --config /run/rules.toml --state /run/seat"
-
-
-class SeatHost:
-    """periplexd with its gate, for the seat "desk" and the machine "vm1", and a relay to the gate. A context manager.
-
-    The machine's worker is somebody else's: `worker_arguments` are what it needs.
-    """
-
-    def __init__(self, scratch: Path, rtt: float = 0.01) -> None:
-        """`scratch` is a directory for its files; `rtt` is that of the relay, in seconds."""
-        self.scratch = scratch
-        self.configuration = scratch / "host.toml"
-        self.worker_arguments = ["--streams", str(scratch / "streams.sock")]
-        port = free_port()
-        self.relay = Relay(("127.0.0.1", port), rtt)
-        self.configuration.write_text(f"""
-state-dir = "state"
-runtime-dir = "run"
-[gate]
-listen = "127.0.0.1:{port}"
-[[machine]]
-name = "vm1"
-streams = "streams.sock"
-[[binding]]
-seat = "desk"
-machine = "vm1"
-""")
-
-    def __enter__(self) -> Self:
-        with contextlib.ExitStack() as stack:
-            stack.enter_context(self._manager())
-            stack.enter_context(self.relay)
-            self._stack = stack.pop_all()
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None,
-                 trace: TracebackType | None) -> None:
-        self._stack.close()
-
-    @contextmanager
-    def _manager(self) -> Iterator[None]:
-        log = self.scratch / "periplexd.log"
-        with log.open("wb") as said:
-            daemon = subprocess.Popen([program("periplexd"), "--config", self.configuration], stdout=subprocess.PIPE,
-                                      stderr=said)
-        assert daemon.stdout is not None
-        try:
-            if daemon.stdout.readline() != b"periplexd is ready\n":
-                raise RuntimeError(f"periplexd did not start: {log.read_text()}")
-            yield
-        finally:
-            daemon.terminate()
-            daemon.wait(30)
-            daemon.stdout.close()
-
-    def boot(self, contents: initramfs.Contents = initramfs.SEAT) -> Boot:
-        """Linux with the agent in it, for a workstation."""
-        return with_built(linux(contents), [program("periplex-seat")], self.scratch)
-
-    def start_agent(self, guest: Guest) -> None:
-        """Pairs a workstation, and starts its agent."""
-        guest.check("ln -s /usr/bin/udevadm /run/systemd-udevd && /run/systemd-udevd --daemon")
-        guest.write_file("/run/rules.toml", RULES)
-        token = subprocess.run([program("periplexd"), "--config", self.configuration, "invite", "desk"],
-                               capture_output=True, text=True, check=True).stdout.strip()
-        guest.check(f"periplex-seat join {token} --gate {HOST}:{self.relay.port} --state /run/seat", 60)
-        guest.check(f"{AGENT} >/run/agent.log 2>&1 & echo $! >/run/agent.pid")
-
-    def state(self) -> dict[str, tuple[str, str]]:
-        """State and reason of each peripheral, as the gate shows it."""
-        seats = json.loads((self.scratch / "run/gate.json").read_text())["state"]["seats"]
-        return {one["id"]: (one["state"], one["why"]) for seat in seats for one in seat["peripherals"]}
-
-    @contextmanager
-    def cutting(self, pause: float) -> Iterator[None]:
-        """Cuts all connections again and again."""
-        end = threading.Event()
-
-        def work() -> None:
-            while not end.wait(pause):
-                self.relay.cut()
-
-        thread = threading.Thread(target=work)
-        thread.start()
-        try:
-            yield
-        finally:
-            end.set()
-            thread.join()
-
-
-def peripherals(guest: Guest, interface_class: int, number: int = 1) -> list[str]:
-    """What the seat calls its devices of this class, once there are so many."""
-    deadline = time.monotonic() + 30
-    while True:
-        shown = json.loads(guest.check("periplex-seat list --json --config /run/rules.toml"))["peripherals"]
-        found = [one["id"] for one in shown if one.get("interface_classes") == [interface_class]]
-        if len(found) >= number:
-            return found
-        if time.monotonic() > deadline:
-            raise TimeoutError(guest.check("periplex-seat list"))
-        time.sleep(0.1)
+RTT = 0.01
+DISK, KEYBOARD, TABLET, MOUSE = "HARDDRIVE", "Keyboard", "Tablet", "Mouse"  # in the names of QEMU's devices
+ATTACHED_SCSI = "Attached SCSI"  # in that of its UAS disk
 
 
 class SeatCase(GuestCase):
-    """One host with one machine, and a workstation that is a seat."""
+    """One host with machines; every peripheral of a seat may go to one machine."""
+
+    bindings = {"desk": "vm1"}  # seat -> machine
 
     def setUp(self) -> None:
         super().setUp()
-        self.host = self.enterContext(SeatHost(self.scratch))
-        self.machine = self.enterContext(PeriplexHardware("vm1", self.controller, self.host.worker_arguments))
+        self.host = self.enterContext(SeatHost(self.scratch, self.bindings))
+        self.machines = {one: self.enterContext(self.worker(one)) for one in self.host.machines}
+        self.machine = self.machines[self.host.machines[0]]
 
-    def workstation(self, *devices: str) -> Workstation:
-        """A paired workstation whose agent runs."""
-        ws = self.enterContext(Workstation(devices, forwards=(), name="seat", boot=self.host.boot()))
-        self.addCleanup(self._keep_evidence, ws.guest)
-        self.host.start_agent(ws.guest)
-        return ws
+    def worker(self, machine: str) -> PeriplexHardware:
+        """A machine's worker, which is not started yet."""
+        return PeriplexHardware(machine, self.controller, self.host.worker_arguments(machine))
 
-    def identifier(self, guest: Guest, interface_class: int) -> str:
-        """What the seat calls its device."""
-        return peripherals(guest, interface_class)[0]
+    def seat(self, *devices: str, name: str = "desk", contents: initramfs.Contents = initramfs.SEAT,
+             datagram_loss: float | None = None) -> Seat:
+        """A paired workstation whose agent runs; `devices` are QEMU's, as for `Workstation`. With `datagram_loss`, a
+        share, its network carries UDP as well."""
+        relay = self.enterContext(Relay(("127.0.0.1", self.host.port), rtt=RTT, datagrams=datagram_loss is not None))
+        relay.datagrams.loss = datagram_loss or 0.0
+        guest_name = f"{self.id().rpartition('.')[2]}-{self.controller.name}-{name}"
+        workstation = self.enterContext(Workstation(devices, forwards=(), name=guest_name,
+                                                    boot=Seat.boot(self.scratch, contents)))
+        seat = Seat(name, workstation, relay)
+        self.addCleanup(self._keep_evidence, seat.guest)
+        self.addCleanup(self._show_evidence, seat)
+        seat.join(self.host)
+        return seat
 
-    def attach(self, identifier: str, peripheral: str, **settings: str) -> None:
-        """A machine waits for it."""
+    def _show_evidence(self, seat: Seat) -> None:
+        if not self.has_failed() or seat.guest.ended():
+            return
+        _, said = seat.guest.run("periplex-seat status; tail -n 30 /run/agent.log")
+        print(f"\n--- the agent of {seat.name}:\n{said}--- the host:\n{self.host.said()}", flush=True)
+        for name, hardware in self.machines.items():
+            stats = hardware.machine.cli("stats") if hardware.machine.ended() is None else ""
+            print(f"--- {name}:\n{hardware.machine.said()}{stats}", flush=True)
+
+    def attach(self, seat: Seat, name: str, identifier: str, **settings: str) -> str:
+        """The seat's machine gets its device with `name`, as `identifier`; what the seat calls it."""
+        peripheral = seat.identifier(name)
+        machine = self.machines[self.bindings[seat.name]]
         more = "".join(f",{key.replace('_', '-')}={value}" for key, value in settings.items())
-        self.machine.machine.cli("attach", f"seat,id={identifier},peripheral=desk/{peripheral}{more}")
+        machine.machine.cli("attach", f"seat,id={identifier},peripheral={seat.name}/{peripheral}{more}")
+        return peripheral
+
+    def wait_state(self, identifier: str, *states: str, timeout: float = 30.0) -> None:
+        """Returns when the first machine's peripheral is in one of these states."""
+        deadline = time.monotonic() + timeout
+        while (now := self.machine.device(identifier)["state"]) not in states:
+            if time.monotonic() > deadline:
+                self.fail(f"{identifier} is {now}, not {states}\n{self.machine.machine.said()}\n{self.host.said()}")
+            time.sleep(0.1)
+
+    def meanwhile(self, work: Callable[[threading.Event], None]) -> Callable[[], None]:
+        """Runs `work` in a thread; it should return when its event is set. What comes back sets that, and waits for the
+        end. Errors of the thread are the test's."""
+        end = threading.Event()
+        errors: list[BaseException] = []
+
+        def run() -> None:
+            try:
+                work(end)
+            except BaseException as error:  # the border of the thread
+                errors.append(error)
+
+        def finish() -> None:
+            end.set()
+            thread.join()
+            if errors:
+                raise errors.pop()
+
+        thread = threading.Thread(target=run)
+        thread.start()
+        self.addCleanup(finish)
+        return finish
+
+    def cutting(self, seat: Seat, pause: float, times: int = 10) -> Callable[[], None]:
+        """Cuts the seat's connections so often, or until what comes back is called. An agent waits longer each time
+        before it dials again, up to 5 s: little gets through between many cuts."""
+        def work(end: threading.Event) -> None:
+            for _ in range(times):
+                if end.wait(pause):
+                    return
+                seat.relay.cut()
+        return self.meanwhile(work)
+
+    def assert_never_unplugged(self, guest: Guest, since: int = 0) -> None:
+        """The guest's drivers have seen neither an unplug nor a reset nor an error since a position on the console."""
+        self.assert_healthy(guest, since)
+        said = guest.console.text(since)
+        for bad in ("USB disconnect", "I/O error", "reset full-speed", "reset high-speed", "reset SuperSpeed"):
+            self.assertNotIn(bad, said)
+
+    @staticmethod
+    def kill(process: int) -> None:
+        """Ends a process that this test has started as a crash does."""
+        os.kill(process, 9)

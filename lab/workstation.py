@@ -55,6 +55,11 @@ def keyboard(identifier: str = "kbd", bus: str = "ehci.0") -> list[str]:
     return ["-device", f"usb-kbd,id={identifier},bus={bus}"]
 
 
+def pointers(bus: str = "ehci.0") -> list[str]:
+    """A USB tablet and a USB mouse; `Workstation.point` and `Workstation.move` move them."""
+    return ["-device", f"usb-tablet,id=tablet,bus={bus}", "-device", f"usb-mouse,id=mouse,bus={bus}"]
+
+
 class Workstation:
     """One workstation. A context manager; `guest` runs what is wanted in it."""
 
@@ -115,3 +120,15 @@ class Workstation:
     def press(self, *names: str, down: bool) -> None:
         """Presses or releases keys of its keyboard, by QEMU's names."""
         self.guest.qmp.keys(*names, down=down)
+
+    def point(self, x: int, y: int) -> None:
+        """Moves its tablet to an absolute position, 0 to 32767 on both axes."""
+        self._move("abs", x, y)
+
+    def move(self, x: int, y: int) -> None:
+        """Moves its mouse by so many steps."""
+        self._move("rel", x, y)
+
+    def _move(self, kind: str, x: int, y: int) -> None:
+        self.guest.qmp.execute("input-send-event", {"events": [
+            {"type": kind, "data": {"axis": axis, "value": value}} for axis, value in (("x", x), ("y", y))]})

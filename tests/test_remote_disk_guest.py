@@ -12,8 +12,8 @@ from lab.controller import EHCI, UHCI
 from lab.faulty_file import FaultyFile
 from lab.guest import Guest
 from lab.image import MIB
-from lab.seat_case import SeatCase
-from lab.workstation import Workstation
+from lab.seat_case import ATTACHED_SCSI, DISK, SeatCase
+from lab.seat_host import Seat
 
 SIZE = 8 * MIB
 SECTOR = 512
@@ -25,23 +25,23 @@ class RemoteDiskCase(SeatCase):
 
     size = SIZE
 
-    def bring(self, *devices: str, **settings: str) -> tuple[Workstation, Guest, str]:
-        """Workstation, guest, and the name that the disk has there."""
-        ws = self.workstation(*devices)
+    def bring(self, *devices: str, **settings: str) -> tuple[Seat, Guest, str]:
+        """Seat, guest, and the name that the disk has there."""
+        seat = self.seat(*devices)
         guest = self.boot(self.machine, initramfs.STORAGE)
-        return ws, guest, self.bring_disk(ws, guest, **settings)
+        return seat, guest, self.bring_disk(seat, guest, **settings)
 
-    def bring_disk(self, ws: Workstation, guest: Guest, **settings: str) -> str:
+    def bring_disk(self, seat: Seat, guest: Guest, disk: str = DISK, **settings: str) -> str:
         """Attaches the workstation's disk; the name that it has in the guest."""
-        usb_view.wait_disk(ws.guest, self.size)
-        self.attach("disk", self.identifier(ws.guest, 8), **settings)
+        usb_view.wait_disk(seat.guest, self.size)
+        self.attach(seat, disk, "disk", **settings)
         return usb_view.wait_disk(guest, self.size, 60)
 
-    def give_back(self, ws: Workstation, guest: Guest) -> None:
+    def give_back(self, seat: Seat, guest: Guest) -> None:
         """Detaches the disk, and waits until the workstation has it again."""
         self.machine.detach("disk")
         usb_view.wait_no_disk(guest)
-        usb_view.wait_disk(ws.guest, self.size)
+        usb_view.wait_disk(seat.guest, self.size)
 
     def shown(self) -> dict[str, Any]:
         """How `periplex list` says that the disk is brought here."""
@@ -58,10 +58,10 @@ class RemoteDiskCase(SeatCase):
         guest.check(f"dd if=/dev/{name} of=/dev/{name} bs=64k count={half >> 16} seek={half >> 16} conv=notrunc "
                     f"iflag=fullblock 2>/dev/null; sync", 180)
 
-    def check_written(self, ws: Workstation, guest: Guest, content: Path) -> None:
+    def check_written(self, seat: Seat, guest: Guest, content: Path) -> None:
         """The disk is given back, with what was written."""
-        self.give_back(ws, guest)
-        ws.guest.check("sync")
+        self.give_back(seat, guest)
+        seat.guest.check("sync")
         written = content.read_bytes()
         self.assertEqual(written[:self.size // 2], written[self.size // 2:])
 
@@ -74,7 +74,7 @@ class RemoteDisk(RemoteDiskCase):
     @essential
     def test_a_disk_is_terminated_and_carries_checksummed_data_both_ways(self) -> None:
         content = image.filled(self.scratch / "disk.img", self.size)
-        ws, guest, name = self.bring(*workstation.disk("disk", content, self.bus))
+        seat, guest, name = self.bring(*workstation.disk("disk", content, self.bus))
         self.assertTrue(self.shown()["terminated"])
         self.check_both_ways(guest, name, content)
         counters = self.counters()
@@ -84,16 +84,16 @@ class RemoteDisk(RemoteDiskCase):
         prometheus = self.machine.machine.cli("stats", "--prometheus")
         self.assertRegex(prometheus, r'periplex_disk_commands_total\{.*peripheral="disk".*\} [1-9]')
         self.assertIn("terminated, read-ahead 16 MiB", self.machine.machine.cli("list"))
-        self.check_written(ws, guest, content)
+        self.check_written(seat, guest, content)
         self.assert_healthy(guest)
 
     @essential
     def test_a_disk_is_tunnelled_on_request(self) -> None:
         content = image.filled(self.scratch / "disk.img", self.size)
-        ws, guest, name = self.bring(*workstation.disk("disk", content, self.bus), terminate="false")
+        seat, guest, name = self.bring(*workstation.disk("disk", content, self.bus), terminate="false")
         self.assertEqual(self.shown(), {"terminated": False})
         self.check_both_ways(guest, name, content)
-        self.check_written(ws, guest, content)
+        self.check_written(seat, guest, content)
         self.assert_healthy(guest)
 
 
@@ -114,10 +114,10 @@ class RemoteSuperSpeedDisk(RemoteDiskCase):
 
     def test_the_guest_sees_who_the_disk_is(self) -> None:
         content = image.filled(self.scratch / "disk.img", SIZE)
-        ws = self.workstation(*workstation.disk("disk", content, self.bus))
-        there = self._identity(ws.guest, usb_view.wait_disk(ws.guest, SIZE))
+        seat = self.seat(*workstation.disk("disk", content, self.bus))
+        there = self._identity(seat.guest, usb_view.wait_disk(seat.guest, SIZE))
         guest = self.boot(self.machine, initramfs.STORAGE)
-        self.attach("disk", self.identifier(ws.guest, 8))
+        self.attach(seat, DISK, "disk")
         name = usb_view.wait_disk(guest, SIZE, 60)
         self.assertEqual(self._identity(guest, name), there)
         self.assertIn("QEMU HARDDISK", there)
@@ -135,38 +135,39 @@ class RemoteSuperSpeedDisk(RemoteDiskCase):
 
     def test_an_attached_scsi_disk_serves_a_bulk_only_guest(self) -> None:
         content = image.filled(self.scratch / "disk.img", SIZE)
-        ws = self.workstation(*workstation.uas_disk("disk", content))
+        seat = self.seat(*workstation.uas_disk("disk", content))
         guest = self.boot(self.machine, initramfs.STORAGE)
         guest.check("echo 46f4:0003:u >/sys/module/usb_storage/parameters/quirks")
-        name = self.bring_disk(ws, guest)
+        name = self.bring_disk(seat, guest, ATTACHED_SCSI)
         self.assertTrue(self.shown()["terminated"])
         self.assertEqual(usb_view.interface_driver(guest, usb_view.usb_device(guest, name)), "usb-storage")
         self.check_both_ways(guest, name, content)
-        self.check_written(ws, guest, content)
+        self.check_written(seat, guest, content)
         self.assert_healthy(guest)
 
     def test_it_is_read_and_written_though_the_network_is_cut(self) -> None:
         content = image.filled(self.scratch / "disk.img", SIZE)
-        ws = self.workstation(*workstation.disk("disk", content, self.bus))
+        seat = self.seat(*workstation.disk("disk", content, self.bus))
         guest = self.boot(self.machine)
         for write_cache in ("off", "on"):
             with self.subTest(write_cache=write_cache):
-                name = self.bring_disk(ws, guest, write_cache=write_cache)
+                name = self.bring_disk(seat, guest, write_cache=write_cache)
                 port = self.machine.device("disk")["port"]
                 for turn in range(count(1, 10)):
-                    self._check_while_cut(guest, name, content, seek=turn)
+                    self._check_while_cut(seat, guest, name, content, turn)
                 self.assertEqual(self.machine.device("disk")["port"], port, "no unplug")
                 self.assertEqual(self.counters()["early_writes"] > 0, write_cache == "on")
-                self.give_back(ws, guest)
+                self.give_back(seat, guest)
         self.assert_healthy(guest)
 
-    def _check_while_cut(self, guest: Guest, name: str, content: Path, seek: int) -> None:
+    def _check_while_cut(self, seat: Seat, guest: Guest, name: str, content: Path, seek: int) -> None:
         """Reads all, and writes 3 MiB from the 64 KiB block `seek` on, while connections are cut."""
-        with self.host.cutting(0.7):
-            guest.check("echo 3 >/proc/sys/vm/drop_caches")
-            self.assertEqual(guest.check(f"sha256sum </dev/{name}", 180).split()[0], image.sha256(content))
-            guest.check("dd if=/dev/urandom of=/tmp/data bs=64k count=48 2>/dev/null; "
-                        f"dd if=/tmp/data of=/dev/{name} bs=64k seek={seek} conv=notrunc,fsync 2>/dev/null", 180)
+        end = self.cutting(seat, 0.7)
+        guest.check("echo 3 >/proc/sys/vm/drop_caches")
+        self.assertEqual(guest.check(f"sha256sum </dev/{name}", 180).split()[0], image.sha256(content))
+        guest.check("dd if=/dev/urandom of=/tmp/data bs=64k count=48 2>/dev/null; "
+                    f"dd if=/tmp/data of=/dev/{name} bs=64k seek={seek} conv=notrunc,fsync 2>/dev/null", 180)
+        end()
         data = guest.read_file("/tmp/data", 60)
         self.assertEqual(content.read_bytes()[seek << 16:][:len(data)], data, "what was flushed is on the disk")
 
@@ -185,27 +186,27 @@ class RemoteSuperSpeedDisk(RemoteDiskCase):
 
     def test_a_flush_waits_until_the_disk_has_everything(self) -> None:
         files = [(write_cache, self.enterContext(FaultyFile(SIZE))) for write_cache in ("off", "on")]
-        ws = self.workstation()  # after the files are there: its QEMU sees what is mounted then
+        seat = self.seat()  # after the files are there: its QEMU sees what is mounted then
         guest = self.boot(self.machine)
         for write_cache, file in files:
             with self.subTest(write_cache=write_cache):
                 node = f"medium-{write_cache}"
-                ws.guest.qmp.execute("blockdev-add", {"driver": "raw", "node-name": node,
+                seat.guest.qmp.execute("blockdev-add", {"driver": "raw", "node-name": node,
                                                       "file": {"driver": "file", "filename": str(file.path)}})
-                ws.guest.qmp.execute("device_add", {"driver": "usb-storage", "id": "disk", "bus": self.bus,
+                seat.guest.qmp.execute("device_add", {"driver": "usb-storage", "id": "disk", "bus": self.bus,
                                                     "drive": node, "serial": write_cache})
                 since = guest.console.mark()
-                name = self.bring_disk(ws, guest, write_cache=write_cache)
+                name = self.bring_disk(seat, guest, write_cache=write_cache)
                 guest.wait_for("Write cache: enabled", since=since)
                 before = file.syncs
                 guest.check(f"tr '\\000' '\\245' </dev/zero | dd of=/dev/{name} bs=64k count=8 seek=3 iflag=fullblock "
                             "conv=notrunc,fsync 2>/dev/null", 60)
                 self.assertGreater(file.syncs, before, "no fsync came to the image")
                 self.assertEqual(file.contents()[3 << 16:11 << 16], b"\xa5" * (8 << 16))
-                self.give_back(ws, guest)
-                ws.guest.qmp.device_del("disk")
-                usb_view.wait_no_disk(ws.guest)
-                ws.guest.qmp.execute("blockdev-del", {"node-name": node})
+                self.give_back(seat, guest)
+                seat.guest.qmp.device_del("disk")
+                usb_view.wait_no_disk(seat.guest)
+                seat.guest.qmp.execute("blockdev-del", {"node-name": node})
 
     def test_a_bad_sector_is_an_honest_error(self) -> None:
         content = image.filled(self.scratch / "disk.img", SIZE)

@@ -8,6 +8,7 @@ import time
 from lab import evdev, image, initramfs, usb_view, workstation
 from lab.case import GuestCase, count, essential
 from lab.controller import EHCI, UHCI
+from lab.dial_out import DialOut
 from lab.guest import Guest
 from lab.image import MIB
 from lab.keyboard import US_KEYS
@@ -179,6 +180,34 @@ class ImportedKeyboardOnEhci(ImportedKeyboard, controller=EHCI):
 
 class ImportedKeyboardOnUhci(ImportedKeyboard, controller=UHCI):
     """A high-speed keyboard behind a controller that knows only full speed."""
+
+
+class DialledIn(Importing):
+    """A server that connects to the machine, and does so again whenever that ends."""
+
+    def test_a_server_that_dials_in_is_plugged_in_each_time(self) -> None:
+        size = 4 * MIB
+        disk = image.filled(self.scratch / "disk.img", size)
+        ws = self.workstation(*workstation.disk("disk", disk, "xhci.0"))
+        bus_id = ws.export(ws.bus_id("08"))
+        hardware = self.machine()
+        guest = self.boot(hardware, initramfs.STORAGE)
+        port = workstation.free_port()
+        hardware.machine.cli("attach", f"usbip,id=disk,listen=127.0.0.1:{port},busid={bus_id}")
+        self.assertEqual(hardware.device("disk")["state"], "connecting")
+        device = self.enterContext(DialOut(("127.0.0.1", port), ("127.0.0.1", ws.port())))
+        for turn in range(count(2, 10)):
+            with self.subTest(turn=turn):
+                name = usb_view.wait_disk(guest, size, 60)
+                self.assertEqual(hardware.device("disk")["state"], "plugged")
+                self.assertEqual(guest.check(f"sha256sum </dev/{name}", 120).split()[0], image.sha256(disk))
+                guest.check(f"dd if=/dev/urandom of=/dev/{name} bs=64k count=4 seek={4 * turn} conv=notrunc,fsync "
+                            "2>/dev/null", 60)
+                device.cut()
+                usb_view.wait_no_disk(guest)
+        hardware.detach("disk")
+        self.assertEqual(hardware.machine.json("list")["devices"], [])
+        self.assert_healthy(guest)
 
 
 class Refusals(Importing):

@@ -134,6 +134,11 @@ void Agent::datagrams_welcome() {
   if (const link::LaneConnection* lane = lanes_.connection(Lane::realtime)) datagrams_.begin(*session_, *lane);
 }
 
+const attachment::ServerCounters* Agent::counters(const std::string& id) const {
+  const auto found = served_.find(id);
+  return found == served_.end() ? nullptr : found->second->counters();
+}
+
 Served* Agent::find(ChannelId channel) {
   const auto found = std::ranges::find_if(served_, [&](const auto& each) { return each.second->channel() == channel; });
   return found == served_.end() ? nullptr : found->second.get();

@@ -54,6 +54,8 @@ class Agent final : public seat::OffersListener, private link::AgentHost, privat
   /// Why no datagrams got through the last time, for people.
   [[nodiscard]] const std::string& datagram_trouble() const { return datagrams_.trouble(); }
   [[nodiscard]] bool has_lent(const std::string& id) const { return served_.contains(id); }
+  /// What has happened to a peripheral that a machine has; null if none has it, or it is not open yet.
+  [[nodiscard]] const attachment::ServerCounters* counters(const std::string& id) const;
   /// Peripherals that machines have.
   [[nodiscard]] std::size_t lent() const { return served_.size(); }
 

@@ -65,6 +65,8 @@ class Served final : private attachment::ServerHost {
   [[nodiscard]] const std::optional<link::ChannelId>& channel() const { return channel_; }
   /// Whether a worker has a session, which it may resume.
   [[nodiscard]] bool in_session() const { return server_ && server_->in_session(); }
+  /// Null until it is open.
+  [[nodiscard]] const attachment::ServerCounters* counters() const { return server_ ? &server_->counters() : nullptr; }
   [[nodiscard]] bool leaving() const { return farewell_.has_value(); }
 
  private:

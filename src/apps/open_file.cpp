@@ -55,6 +55,22 @@ std::expected<UniqueFd, OpenError> open_connection(const std::string& host, std:
   return connect_tcp(*endpoint);
 }
 
+/// For a server that connects to us. What it accepts has the properties of the listening socket (Linux, tcp(7)).
+std::expected<UniqueFd, OpenError> open_listening(const machine::Usbip& usbip) {
+  const auto endpoint = parse_endpoint(usbip.listen, remote::usbip::kDefaultPort);
+  if (!endpoint) {
+    return std::unexpected(OpenError{fmt::format("{} is no ADDRESS or ADDRESS:PORT", usbip.listen),
+                                     "write an address of this computer, as 0.0.0.0:3240 or [::]:3240 for all"});
+  }
+  auto socket = listen_tcp(*endpoint);
+  if (!socket) {
+    socket.error().advice = "is another server there? Choose another port with listen=ADDRESS:PORT";
+  } else {
+    tune_tcp(*socket);
+  }
+  return socket;
+}
+
 }  // namespace
 
 std::optional<std::string> open_warning(const machine::Description& description) {
@@ -89,7 +105,7 @@ std::expected<machine::Files, OpenError> open_files(machine::Description& descri
     make_absolute(sound->playback);
     make_absolute(sound->capture);
   } else if (const machine::Usbip* usbip = description.usbip()) {
-    add(open_connection(usbip->host, remote::usbip::kDefaultPort));
+    add(usbip->listen.empty() ? open_connection(usbip->host, remote::usbip::kDefaultPort) : open_listening(*usbip));
   } else if (const machine::Usbredir* usbredir = description.usbredir()) {
     add(open_connection(usbredir->host, remote::usbredir::kDefaultPort));
   }

@@ -33,6 +33,14 @@ Microseconds isochronous_interval(std::uint8_t interval, Speed speed) {
   return std::min(unit * (1u << exponent), kLongestInterval);
 }
 
+/// Audio 1.0 appendix A.1 and A.2. The other isochronous endpoints of such an interface give feedback (USB 2.0 table
+/// 9-13, bits 5..4 of bmAttributes).
+bool is_sound(const usb::InterfaceDescriptor& interface, const usb::EndpointDescriptor& endpoint) {
+  constexpr std::uint8_t kAudio = 0x01, kAudioStreaming = 0x02, kFeedback = 0x10, kUsage = 0x30;
+  return interface.interface_class == kAudio && interface.interface_subclass == kAudioStreaming &&
+         endpoint.type() == TransferType::isochronous && (endpoint.attributes & kUsage) != kFeedback;
+}
+
 }  // namespace
 
 void Configuration::describe(const Describe& description) {
@@ -73,7 +81,8 @@ void Configuration::open(const usb::ParsedInterface& setting) {
                                       .interface = setting.descriptor.number,
                                       .packet_bytes = packet_bytes(descriptor),
                                       .interval_bytes = interval_bytes(endpoint, speed_),
-                                      .interval = isochronous_interval(descriptor.interval, speed_)};
+                                      .interval = isochronous_interval(descriptor.interval, speed_),
+                                      .sound = is_sound(setting.descriptor, descriptor)};
   }
 }
 

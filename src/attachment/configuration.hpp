@@ -20,6 +20,7 @@ class Configuration {
     std::uint32_t packet_bytes = 0;    ///< the largest packet
     std::uint32_t interval_bytes = 0;  ///< the most that it moves in one service interval
     Microseconds interval{};           ///< between two services, for periodic endpoints
+    bool sound = false;                ///< isochronous data of an audio streaming interface
   };
 
   /// Takes what `description` has of configurations; those that are broken do not count. What is set stays set, as far

@@ -130,14 +130,18 @@ class SoundTest : public ::testing::Test {
       frame(play, record);
     }
   }
+  /// The words of a stream, without those that are silence.
+  static std::vector<std::uint32_t> sound(const Bytes& stream) {
+    std::vector<std::uint32_t> words(stream.size() / 4);
+    std::memcpy(words.data(), stream.data(), words.size() * 4);
+    std::erase(words, 0u);
+    return words;
+  }
   /// Where the next word is not the last one plus one.
   static unsigned gaps(const Bytes& stream) {
     unsigned found = 0;
-    std::uint32_t last = 0, word = 0;
-    for (std::size_t at = 0; at + 4 <= stream.size(); at += 4, last = word) {
-      std::memcpy(&word, &stream[at], 4);
-      if (at != 0 && word != last + 1) ++found;
-    }
+    const std::vector<std::uint32_t> words = sound(stream);
+    for (std::size_t i = 1; i < words.size(); ++i) found += words[i] != words[i - 1] + 1;
     return found;
   }
 
@@ -197,7 +201,7 @@ TEST_F(SoundTest, ADeviceClockThatDiffersCostsNowAndThenAPacketAndNoGrowingDelay
     // 20 ms of difference in all.
     EXPECT_LE(counters.under_runs, 4u) << pace;
     EXPECT_LE(counters.packets_in_dropped, 60u) << pace;
-    EXPECT_LT(counters.packets_in - counters.packets_in_dropped - recorded_.size() / kPacket, 60u) << pace;
+    EXPECT_LT(counters.packets_in - counters.packets_in_dropped - sound(recorded_).size() * 4 / kPacket, 60u) << pace;
   }
 }
 
@@ -207,13 +211,27 @@ TEST_F(SoundTest, ACutIsALossAndTheStreamGoesOn) {
   attached_->link.cut();
   run(500, true, true);
   const std::size_t heard = sink_->heard.size();
-  const std::size_t recorded = recorded_.size();
+  const std::size_t recorded = sound(recorded_).size();
   attached_->link.connect();
   run(1000, true, true);
   EXPECT_GT(sink_->heard.size(), heard + 900 * kPacket);
-  EXPECT_GT(recorded_.size(), recorded + 900 * kPacket);
+  EXPECT_GT(sound(recorded_).size(), recorded + 900 * kPacket / 4);
   EXPECT_GT(attached_->peripheral->counters().packets_out_dropped, 400u);
   EXPECT_EQ(attached_->worker.failure + attached_->agent.failure, "");
+}
+
+TEST_F(SoundTest, AMicrophoneThatCannotBeReachedIsSilentAndNotDead) {
+  plug_in(10ms, 1.0);
+  run(1000, false, true);
+  const unsigned empty = empty_;
+  EXPECT_LT(empty, 40u) << "the way there and back, until its packets are known";
+  const std::size_t heard = sound(recorded_).size();
+  const std::size_t recorded = recorded_.size();
+  attached_->link.cut();
+  run(500, false, true);
+  EXPECT_EQ(recorded_.size(), recorded + 500 * kPacket);
+  EXPECT_LT(sound(recorded_).size(), heard + 40 * kPacket / 4);
+  EXPECT_EQ(empty_, empty);
 }
 
 TEST_F(SoundTest, AStreamThatTheGuestHasClosedCostsNothing) {

@@ -37,19 +37,24 @@ void PlayoutBuffer::submit(usb::TransferPtr transfer) {
 void PlayoutBuffer::fill(usb::Transfer& transfer, usb::IsochronousPacket& packet) {
   packet.actual = 0;
   packet.status = Status::ok;
-  if (!playing_) return;
-  if (packets_.empty()) {
+  if (playing_ && packets_.empty()) {
     ++counters_.under_runs;
     jitter_.on_dry();
     playing_ = false;
-    return;
   }
+  if (!playing_) return fill_silence(transfer, packet);
   const Packet next = std::move(packets_.front());
   packets_.pop_front();
   bytes_ -= next.data.size();
   const ByteView fits = ByteView(next.data).first(std::min<std::size_t>(next.data.size(), packet.length));
   packet.actual = static_cast<std::uint32_t>(transfer.data.write(packet.offset, fits));
   packet.status = packet.actual < next.data.size() ? Status::babble : next.status;
+}
+
+void PlayoutBuffer::fill_silence(usb::Transfer& transfer, usb::IsochronousPacket& packet) {
+  if (!properties_.sound) return;
+  const Bytes silence(std::min<std::size_t>(packet_bytes_, packet.length));
+  packet.actual = static_cast<std::uint32_t>(transfer.data.write(packet.offset, silence));
 }
 
 void PlayoutBuffer::poll() {
@@ -69,7 +74,7 @@ void PlayoutBuffer::flush() {
   ++generation_;
   playing_ = false;
   packets_.clear();
-  bytes_ = 0;
+  bytes_ = packet_bytes_ = 0;
   largest_request_ = largest_arrival_ = 0;
   idle_->cancel();
 }
@@ -89,6 +94,7 @@ Verdict PlayoutBuffer::on_packets(const IsochronousIn& message) {
   for (const IsochronousIn::Packet& packet : message.packets) {
     if (packet.data.size() > properties_.interval_bytes) return violation("an isochronous packet that is too large");
     bytes_ += packet.data.size();
+    if (!packet.data.empty()) packet_bytes_ = packet.data.size();
     packets_.push_back({packet.status, Bytes(packet.data.begin(), packet.data.end())});
   }
   bound();

@@ -18,6 +18,10 @@ namespace periplex::attachment {
 /// order in which the device has sent them, or, while too few are kept ready, with empty ones. How many are kept ready
 /// follows the measured jitter; when many more wait, the oldest are dropped, so that the delay stays bounded. Losses
 /// are counted, and are those of a real-time stream: nothing is ever repeated.
+///
+/// A microphone never falls silent by sending nothing, and a guest's driver takes that for a fault (Linux's ALSA ends a
+/// recording after about a buffer without data). So once a sound endpoint has sent something, zeros of that size stand
+/// for what is missing.
 class PlayoutBuffer {
  public:
   static constexpr Nanoseconds kIdle = std::chrono::milliseconds(500);
@@ -49,6 +53,7 @@ class PlayoutBuffer {
 
   void poll();
   void fill(usb::Transfer& transfer, usb::IsochronousPacket& packet);
+  void fill_silence(usb::Transfer& transfer, usb::IsochronousPacket& packet);
   void drop_oldest();
   void bound();
 
@@ -62,8 +67,9 @@ class PlayoutBuffer {
   Jitter jitter_;
   std::deque<Packet> packets_;
   std::size_t bytes_ = 0;
-  bool streaming_ = false;  // the agent was told to
-  bool playing_ = false;    // enough was ready to begin
+  std::size_t packet_bytes_ = 0;  // of the last packet that was not empty
+  bool streaming_ = false;        // the agent was told to
+  bool playing_ = false;          // enough was ready to begin
   std::size_t largest_request_ = 0;
   std::size_t largest_arrival_ = 0;
   std::uint32_t generation_ = 1;

@@ -55,6 +55,22 @@ void RemotePeripheral::receive(ByteView bytes) {
   stream_.receive(bytes);
 }
 
+std::vector<remote::Count> RemotePeripheral::counts() const {
+  return {{"submitted", counters_.submitted},
+          {"answered_here", counters_.answered_here},
+          {"given_up", counters_.given_up},
+          {"late_results", counters_.late_results},
+          {"reports", counters_.reports},
+          {"stale_reports", counters_.stale_reports},
+          {"full_queues", counters_.full_queues},
+          {"packets_out", counters_.packets_out},
+          {"packets_out_dropped", counters_.packets_out_dropped},
+          {"packets_in", counters_.packets_in},
+          {"packets_in_dropped", counters_.packets_in_dropped},
+          {"under_runs", counters_.under_runs},
+          {"holds", counters_.holds}};
+}
+
 void RemotePeripheral::disconnected() {
   stream_.disconnected();
   if (state_.link != Link::connected) return;

@@ -4,6 +4,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "attachment/counters.hpp"
 #include "attachment/extension.hpp"
@@ -61,6 +62,7 @@ class RemotePeripheral final : public remote::Session, private MessageStream::Us
   void connected() override;
   void receive(ByteView bytes) override;
   void disconnected() override;
+  [[nodiscard]] std::vector<remote::Count> counts() const override;
 
   [[nodiscard]] const PeripheralState& state() const { return state_; }
   [[nodiscard]] const PeripheralCounters& counters() const { return counters_; }

@@ -21,7 +21,7 @@ json::object object_of(const machine::TerminalView& terminal, const std::string&
 /// What stands for a peripheral that is somewhere else.
 void add_remote(json::object& object, const machine::Description& description, const machine::RemoteView& remote) {
   if (const machine::Usbip* usbip = description.usbip()) {
-    object["host"] = usbip->host;
+    object[usbip->listen.empty() ? "host" : "listen"] = usbip->listen.empty() ? usbip->host : usbip->listen;
     object["busid"] = usbip->bus_id;
   }
   if (const machine::Seat* seat = description.seat()) object["peripheral"] = seat->peripheral;
@@ -97,6 +97,12 @@ json::object object_of(const machine::DiskStatistics& disk) {
           {"failed_early_writes", disk.failed_early_writes}};
 }
 
+json::object object_of(const std::vector<remote::Count>& counts) {
+  json::object object;
+  for (const remote::Count& count : counts) object[count.name] = count.value;
+  return object;
+}
+
 json::object object_of(const machine::ControllerStatistics& controller) {
   return {{"name", controller.name},
           {"clients", controller.clients},
@@ -164,6 +170,7 @@ std::string to_json(const machine::Statistics& statistics) {
     json::object device{
         {"id", peripheral.id}, {"controller", peripheral.controller}, {"endpoints", array_of(peripheral.endpoints)}};
     if (peripheral.disk) device["disk"] = object_of(*peripheral.disk);
+    if (!peripheral.session.empty()) device["session"] = object_of(peripheral.session);
     devices.push_back(std::move(device));
   }
   return json::serialize(json::object{{"loop", {{"wakeups", statistics.wakeups}}},

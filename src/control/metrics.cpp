@@ -167,6 +167,16 @@ void add_disks(Exposition& text, std::string_view machine, const machine::Statis
   }
 }
 
+void add_sessions(Exposition& text, std::string_view machine, const machine::Statistics& statistics) {
+  text.begin("periplex_session_events_total", Type::counter,
+             "What sessions with peripherals at seats have counted, by its name in the control API.");
+  for (const PeripheralStatistics& peripheral : statistics.peripherals) {
+    for (const remote::Count& count : peripheral.session) {
+      text.sample(labels({{"machine", machine}, {"peripheral", peripheral.id}, {"event", count.name}}), count.value);
+    }
+  }
+}
+
 }  // namespace
 
 std::string metrics_text(const machine::MachineView& machine, const std::vector<PeripheralView>& peripherals,
@@ -188,6 +198,7 @@ std::string metrics_text(const machine::MachineView& machine, const std::vector<
   }
   add_endpoints(text, machine.name, statistics);
   add_disks(text, machine.name, statistics);
+  add_sessions(text, machine.name, statistics);
   return text.take();
 }
 

@@ -14,6 +14,14 @@ constexpr Nanoseconds kPauseAfterFailure = std::chrono::milliseconds(100);
 
 }  // namespace
 
+bool Acceptor::suits(const UniqueFd& socket) {
+  int type = 0;
+  int listening = 0;
+  socklen_t size = sizeof type;
+  return ::getsockopt(socket.get(), SOL_SOCKET, SO_TYPE, &type, &size) == 0 && type == SOCK_STREAM &&
+         ::getsockopt(socket.get(), SOL_SOCKET, SO_ACCEPTCONN, &listening, &size) == 0 && listening != 0;
+}
+
 Acceptor::Acceptor(EventLoop& loop, UniqueFd listening, OnClient on_client)
     : loop_(loop),
       listening_(std::move(listening)),

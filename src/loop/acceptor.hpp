@@ -18,6 +18,9 @@ class Acceptor {
   /// Gets the client's socket, which does not block. May call `stop` and `start`.
   using OnClient = std::function<void(UniqueFd)>;
 
+  /// Whether `socket` is one: a stream socket that listens.
+  [[nodiscard]] static bool suits(const UniqueFd& socket);
+
   Acceptor(EventLoop& loop, UniqueFd listening, OnClient on_client);
 
   void start();

@@ -12,6 +12,7 @@
 #include "base/time.hpp"
 #include "loop/unique_fd.hpp"
 #include "machine/peripheral.hpp"
+#include "remote/session.hpp"
 #include "sandbox/confinement.hpp"
 #include "usb/endpoint.hpp"
 #include "usb/endpoint_counters.hpp"
@@ -159,6 +160,7 @@ struct PeripheralStatistics {
   std::string controller;
   std::vector<EndpointStatistics> endpoints;
   std::optional<DiskStatistics> disk{};
+  std::vector<remote::Count> session{};  ///< with the far end of a peripheral at a seat
 };
 
 /// What one controller has done since the start.

@@ -14,6 +14,8 @@ namespace {
 constexpr std::size_t kMostBadRanges = 64;
 constexpr std::string_view kBulkOnly = "bulk-only";
 constexpr std::string_view kUas = "uas";
+/// Small servers have one device, and this is what most of them call it.
+constexpr std::string_view kOnlyBusId = "1-1";
 /// A seat's name, a slash, and the longest identifier of the link protocol.
 constexpr std::size_t kMaxSeatPeripheral = 64 + 1 + 64;
 constexpr std::uint64_t kLastSector = (std::uint64_t{1} << 48) - 1;
@@ -140,8 +142,8 @@ Applied apply_sound(Sound& sound, const Setting& setting) {
 }
 
 Applied apply_usbip(Usbip& usbip, const Setting& setting) {
-  if (setting.key == "host") {
-    usbip.host = setting.value;
+  if (setting.key == "host" || setting.key == "listen") {
+    (setting.key == "host" ? usbip.host : usbip.listen) = setting.value;
     return {};
   }
   if (setting.key == "busid") {
@@ -162,7 +164,7 @@ Applied apply_usbip(Usbip& usbip, const Setting& setting) {
     return {};
   }
   return wrong(fmt::format("usbip has no setting \"{}\"", setting.key),
-               "its settings are host, busid, ahead, id, controller and speed");
+               "its settings are host or listen, busid, ahead, id, controller and speed");
 }
 
 Applied apply_seat(Seat& seat, const Setting& setting) {
@@ -206,12 +208,21 @@ Applied apply_own(Description& description, const Setting& setting) {
                "its settings are id, controller and speed");
 }
 
+Applied check_usbip(const Usbip& usbip) {
+  if (!usbip.host.empty() && !usbip.listen.empty()) {
+    return wrong("either we connect to the USB/IP server, or it connects to us", "give host or listen, not both");
+  }
+  if (usbip.listen.empty() && (usbip.host.empty() || usbip.bus_id.empty())) {
+    return wrong("a USB/IP device needs a host and a bus id",
+                 "write usbip,host=HOST,busid=1-1, where `usbip list -r HOST` shows what there is; or "
+                 "usbip,listen=ADDRESS:PORT for a server that connects to us");
+  }
+  return {};
+}
+
 /// What must be right about all settings together.
 Applied check(const Description& description) {
-  if (const Usbip* usbip = description.usbip(); usbip != nullptr && (usbip->host.empty() || usbip->bus_id.empty())) {
-    return wrong("a USB/IP device needs a host and a bus id",
-                 "write usbip,host=HOST,busid=1-1; `usbip list -r HOST` shows what there is");
-  }
+  if (const Usbip* usbip = description.usbip()) return check_usbip(*usbip);
   if (const Seat* seat = description.seat()) {
     if (seat->peripheral.empty()) {
       return wrong("a peripheral at a seat needs a name", "write seat,peripheral=SEAT/ID");
@@ -291,6 +302,9 @@ std::expected<Description, SpecificationError> describe(std::string_view kind, s
     if (!applied) return std::unexpected(applied.error());
   }
   if (const Applied checked = check(*description); !checked) return std::unexpected(checked.error());
+  if (auto* usbip = std::get_if<Usbip>(&description->options); usbip != nullptr && usbip->bus_id.empty()) {
+    usbip->bus_id = kOnlyBusId;
+  }
   return std::move(*description);
 }
 
@@ -336,7 +350,8 @@ std::vector<Setting> settings(const Description& description) {
     if (!sound->capture.empty()) list.push_back({"capture", sound->capture});
   }
   if (const Usbip* usbip = description.usbip()) {
-    list.push_back({"host", usbip->host});
+    if (!usbip->host.empty()) list.push_back({"host", usbip->host});
+    if (!usbip->listen.empty()) list.push_back({"listen", usbip->listen});
     list.push_back({"busid", usbip->bus_id});
     if (usbip->reports_ahead > 0) list.push_back({"ahead", fmt::format("{}", usbip->reports_ahead)});
   }

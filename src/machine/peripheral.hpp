@@ -63,12 +63,13 @@ struct Sound {
   std::string capture;
   friend bool operator==(const Sound&, const Sound&) = default;
 };
-/// A device at a USB/IP server. The connection to that comes with the description as a stream socket; `host` only names
-/// it.
+/// A device at a USB/IP server. The connection to that comes with the description as a stream socket, or a listening
+/// socket does, to which the server connects; `host` and `listen` only name them, and one of them is empty.
 struct Usbip {
   std::string host;            ///< HOST[:PORT]
   std::string bus_id;          ///< as `usbip list` shows it
   unsigned reports_ahead = 0;  ///< interrupt requests kept at the server; 0: as many as are good
+  std::string listen{};        ///< ADDRESS:PORT
   friend bool operator==(const Usbip&, const Usbip&) = default;
 };
 
@@ -102,6 +103,8 @@ struct Description {
   /// Whether it is somewhere else: a session on a stream socket stands for it. That comes with the description, or
   /// later (seat).
   [[nodiscard]] bool is_remote() const { return usbip() != nullptr || seat() != nullptr || usbredir() != nullptr; }
+  /// Whether its far end connects to us, and does so again whenever its connection is lost.
+  [[nodiscard]] bool is_dialled_in() const { return usbip() != nullptr && !usbip()->listen.empty(); }
   /// The word a specification begins with.
   [[nodiscard]] std::string_view kind() const;
   friend bool operator==(const Description&, const Description&) = default;
@@ -121,6 +124,7 @@ struct Description {
 ///     serial[,link=PATH]
 ///     sound[,playback=FILE][,capture=FILE]
 ///     usbip,host=HOST[:PORT],busid=BUSID[,ahead=N]
+///     usbip,listen=ADDRESS:PORT[,busid=BUSID][,ahead=N]
 ///     usbredir,host=HOST[:PORT]
 ///     seat,peripheral=SEAT/ID[,terminate=false][,read-ahead=off|SIZE][,write-cache=on|SIZE]
 ///

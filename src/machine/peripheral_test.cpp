@@ -130,9 +130,16 @@ TEST(UsbipSpecification, NamesAHostAndABusId) {
   EXPECT_TRUE(description->is_remote());
   EXPECT_EQ(needed_files(*description), 1u);
   EXPECT_EQ(describe("usbip", settings(*description)), *description);
+  const auto listening = parse_specification("usbip,listen=0.0.0.0:3240");
+  ASSERT_TRUE(listening) << listening.error().text;
+  EXPECT_TRUE(listening->is_dialled_in());
+  EXPECT_FALSE(description->is_dialled_in());
+  EXPECT_EQ(listening->usbip()->bus_id, "1-1");
+  EXPECT_EQ(needed_files(*listening), 1u);
+  EXPECT_EQ(describe("usbip", settings(*listening)), *listening);
   for (const char* wrong : {"usbip", "usbip,host=h", "usbip,busid=1-1", "usbip,host=h,busid=a b",
                             "usbip,host=h,busid=", "usbip,host=h,busid=1-1,ahead=0", "usbip,host=h,busid=1-1,ahead=129",
-                            "usbip,host=h,busid=1-1,image=x"}) {
+                            "usbip,host=h,busid=1-1,image=x", "usbip,host=h,listen=:1,busid=1-1"}) {
     EXPECT_FALSE(parse_specification(wrong)) << wrong;
   }
 }

@@ -14,7 +14,12 @@ namespace periplex::machine {
 
 Outcome<std::unique_ptr<RemotePeripheral>> RemotePeripheral::make(Description description, UniqueFd socket,
                                                                   const RemoteServices& services) {
-  if (description.seat() == nullptr && !ByteStream::suits(socket)) {
+  if (description.is_dialled_in() && !Acceptor::suits(socket)) {
+    return std::unexpected(Refusal{Reason::invalid,
+                                   fmt::format("what came for {} is no listening socket", description.id),
+                                   "hand over a stream socket that listens, as `periplex attach` does"});
+  }
+  if (description.seat() == nullptr && !description.is_dialled_in() && !ByteStream::suits(socket)) {
     return std::unexpected(Refusal{Reason::invalid, fmt::format("what came for {} is not a connection", description.id),
                                    "hand over a connected stream socket, as `periplex attach` does"});
   }
@@ -25,7 +30,14 @@ RemotePeripheral::RemotePeripheral(Description description, UniqueFd socket, con
     : description_(std::move(description)),
       services_(services),
       remote_(make_remote_session(description_, static_cast<remote::SessionHost&>(*this), services.loop)) {
-  if (socket) connect(std::move(socket));
+  if (!description_.is_dialled_in()) {
+    if (socket) connect(std::move(socket));
+    return;
+  }
+  dial_in_ = std::make_unique<DialIn>(
+      services_.loop, std::move(socket),
+      DialIn::Events{.connected = [this](UniqueFd connection) { connect(std::move(connection)); },
+                     .no_answer = [this] { wait_again("whoever has connected does not answer as a USB/IP server"); }});
 }
 
 void RemotePeripheral::connect(UniqueFd socket) {
@@ -58,6 +70,7 @@ RemotePeripheral::~RemotePeripheral() {
 
 void RemotePeripheral::leave() {
   if (std::exchange(leaving_, true)) return;
+  if (dial_in_) dial_in_->stop();
   pull();
   remote_.session->disconnected();
   if (stream_) stream_->finish();
@@ -84,7 +97,8 @@ PeripheralView RemotePeripheral::view() const {
 }
 
 PeripheralStatistics RemotePeripheral::statistics() const {
-  PeripheralStatistics statistics{.id = id(), .controller = controller_, .endpoints = {}};
+  PeripheralStatistics statistics{
+      .id = id(), .controller = controller_, .endpoints = {}, .session = remote_.session->counts()};
   if (!in_port()) return statistics;
   if (remote_.seat != nullptr) statistics.disk = remote_.seat->disk_statistics();
   services_.controllers.for_each_endpoint(
@@ -118,6 +132,8 @@ void RemotePeripheral::device_arrived(usb::Device& device) {
   controller_ = std::move(place->controller);
   port_ = place->port;
   state_ = RemoteState::plugged;
+  why_.clear();
+  if (dial_in_) dial_in_->answered();
   if (arrivals_.allow(services_.loop.now())) {
     log::info("machine", fmt::format("{} is in port {} of {}", id(), port_.value, controller_));
   }
@@ -134,7 +150,20 @@ void RemotePeripheral::session_held(bool held) {
 }
 
 void RemotePeripheral::session_failed(std::string why) {
+  if (dial_in_ && state_ != RemoteState::gone && !leaving_) return wait_again(std::move(why));
   become_gone(std::move(why));
+}
+
+/// The far end may connect again; that is another session.
+void RemotePeripheral::wait_again(std::string why) {
+  if (losses_.allow(services_.loop.now()))
+    log::warning("machine", fmt::format("{} is waited for again: {}", id(), why));
+  state_ = RemoteState::connecting;
+  why_ = std::move(why);
+  // Stream and session may be calling, and what the front has finished is still on its way. It is destroyed first.
+  services_.loop.defer([old = std::pair(std::move(session_), std::move(front_)), stream = std::move(stream_)] {});
+  session_ = make_remote_session(description_, static_cast<remote::SessionHost&>(*this), services_.loop);
+  dial_in_->lost();
 }
 
 void RemotePeripheral::pull() {
@@ -149,6 +178,7 @@ void RemotePeripheral::become_gone(std::string why) {
   state_ = RemoteState::gone;
   why_ = std::move(why);
   if (leaving_) return;
+  if (dial_in_) dial_in_->stop();
   log::warning("machine", fmt::format("{} is gone: {}", id(), why_));
   if (stream_) stream_->finish();
   if (const Seat* seat = description_.seat(); seat != nullptr && services_.leave) services_.leave(seat->peripheral);

@@ -8,6 +8,7 @@
 #include "base/log.hpp"
 #include "loop/byte_stream.hpp"
 #include "machine/controllers.hpp"
+#include "machine/dial_in.hpp"
 #include "machine/operations.hpp"
 #include "machine/remote_session.hpp"
 #include "remote/session.hpp"
@@ -31,7 +32,8 @@ struct RemoteServices {
 /// One peripheral that is somewhere else: a session on an open stream socket, and what that offers, in a port.
 ///
 /// The device goes into a port at its own speed where a controller runs that; else at the fastest that one runs, with
-/// usb::OtherSpeedDevice in front. When the session ends, it is pulled, and this stays as `gone` until it is detached.
+/// usb::OtherSpeedDevice in front. When the session ends, it is pulled, and this stays as `gone` until it is detached;
+/// where the far end dials in (`Description::is_dialled_in`), another session begins when it does so again.
 class RemotePeripheral final : private remote::SessionHost {
  public:
   [[nodiscard]] static Outcome<std::unique_ptr<RemotePeripheral>> make(Description description, UniqueFd socket,
@@ -70,6 +72,7 @@ class RemotePeripheral final : private remote::SessionHost {
   void lost();
   void pull();
   void become_gone(std::string why);
+  void wait_again(std::string why);
 
   const Description description_;
   const RemoteServices services_;
@@ -79,6 +82,8 @@ class RemotePeripheral final : private remote::SessionHost {
   usb::PortNumber port_;
   bool leaving_ = false;
   log::RateLimit arrivals_;
+  log::RateLimit losses_;
+  std::unique_ptr<DialIn> dial_in_;     // null where we have dialled, or a gate brings streams
   std::unique_ptr<ByteStream> stream_;  // null while there is no connection
   RemoteSession remote_;
   std::unique_ptr<usb::ObservedDevice> front_;  // of the session's device: destroyed before it

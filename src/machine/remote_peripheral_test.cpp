@@ -6,6 +6,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <sys/socket.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include "loop/unix_listener.hpp"
@@ -122,6 +123,104 @@ TEST_F(RemotePeripheralTest, IsGoneWithItsConnection) {
   ASSERT_TRUE(attach("usbip,id=v,host=h,busid=1-1")) << "the port is free, the id is not";
   EXPECT_EQ(attach("keyboard,id=u").error().reason, Reason::conflict);
   EXPECT_TRUE(machine->detach("u"));
+}
+
+/// A server that dials in, on a socket of this machine.
+class DialledIn : public RemotePeripheralTest {
+ protected:
+  void listen() {
+    start({"xhci", Xhci{}});
+    path = ::testing::TempDir() + fmt::format("periplex-dial-in-{}.sock", ::getpid());
+    paths.push_back(path);
+    Files files;
+    files.push_back(listen_unix({.path = path}).value());
+    const auto attached = machine->attach(parse_specification("usbip,id=u,listen=h:1").value(), std::move(files));
+    ASSERT_TRUE(attached) << attached.error().text;
+    EXPECT_EQ(attached->remote->state, RemoteState::connecting);
+  }
+  UniqueFd dial() {
+    UniqueFd socket(::socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
+    sockaddr_un address{.sun_family = AF_UNIX, .sun_path = {}};
+    path.copy(address.sun_path, sizeof address.sun_path - 1);
+    EXPECT_EQ(::connect(socket.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address), 0);
+    turn();
+    return socket;
+  }
+  /// Whether it was asked for its device, which is 1-1 where nothing else is said.
+  bool is_asked() {
+    std::array<char, 64> request{};
+    return ::read(server.get(), request.data(), request.size()) == 40 && std::string_view(&request[8]) == "1-1";
+  }
+  void run_for(Nanoseconds time) {
+    const auto timer = loop.make_timer([this] { loop.stop(); });
+    timer->arm(time);
+    loop.run();
+  }
+  void plug_in() {
+    server = dial();
+    EXPECT_TRUE(is_asked());
+    answer_import(usb::Speed::high);
+    EXPECT_EQ(view().remote->state, RemoteState::plugged);
+  }
+
+  std::string path;
+};
+
+TEST_F(DialledIn, IsPluggedInWheneverItConnects) {
+  listen();
+  plug_in();
+  server.reset();
+  turn();
+  EXPECT_EQ(view().remote->state, RemoteState::connecting);
+  EXPECT_THAT(view().remote->why, HasSubstr("lost"));
+  EXPECT_EQ(view().port, 0u);
+  server = dial();
+  EXPECT_FALSE(is_asked()) << "not at once: each time costs the guest a hot-plug";
+  run_for(DialIn::kPause + 50ms);
+  EXPECT_TRUE(is_asked());
+  answer_import(usb::Speed::high);
+  EXPECT_EQ(view().remote->state, RemoteState::plugged);
+  EXPECT_EQ(view().remote->why, "");
+  ASSERT_TRUE(machine->detach("u"));
+  turn();
+  std::array<std::byte, 64> rest;
+  EXPECT_EQ(::read(server.get(), rest.data(), rest.size()), 0) << "the connection is closed";
+}
+
+TEST_F(DialledIn, TakesOneAtATime) {
+  listen();
+  plug_in();
+  const UniqueFd first = std::move(server);
+  server = dial();
+  EXPECT_FALSE(is_asked());
+  EXPECT_EQ(view().remote->state, RemoteState::plugged);
+}
+
+TEST_F(DialledIn, SendsStrangersAway) {
+  listen();
+  server = dial();
+  EXPECT_TRUE(is_asked());
+  say(ByteView(std::array<std::byte, 64>{}));
+  EXPECT_EQ(view().remote->state, RemoteState::connecting);
+  EXPECT_THAT(view().remote->why, HasSubstr("does not speak USB/IP"));
+  run_for(DialIn::kPause + 50ms);
+  plug_in();
+}
+
+TEST_F(DialledIn, DoesNotWaitForWhoSaysNothing) {
+  listen();
+  const UniqueFd silent = dial();
+  server = dial();
+  run_for(DialIn::kPatience + DialIn::kPause + 200ms);
+  EXPECT_THAT(view().remote->why, HasSubstr("does not answer"));
+  EXPECT_TRUE(is_asked());
+  answer_import(usb::Speed::high);
+  EXPECT_EQ(view().remote->state, RemoteState::plugged);
+}
+
+TEST_F(DialledIn, NeedsAListeningSocket) {
+  start({"xhci", Xhci{}});
+  EXPECT_EQ(attach("usbip,id=u,listen=h:1").error().reason, Reason::invalid);
 }
 
 TEST_F(RemotePeripheralTest, SaysWhyItWasRefused) {

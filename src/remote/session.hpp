@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <cstdint>
 #include <string>
+#include <string_view>
+#include <vector>
 
 #include "base/bytes.hpp"
 #include "usb/device.hpp"
@@ -29,6 +32,12 @@ class SessionHost {
   ~SessionHost() = default;
 };
 
+/// Something that a session counts, by its name.
+struct Count {
+  std::string_view name;
+  std::uint64_t value = 0;
+};
+
 /// A session with the far end of one peripheral, whatever protocol it speaks. Sans-I/O: it sees bytes and time only.
 class Session {
  public:
@@ -40,6 +49,8 @@ class Session {
   /// The connection is lost, or given up. A session that cannot do without it ends; if it has ended already, this makes
   /// sure that nothing of the guest's is held any more. Its device completes all before this returns.
   virtual void disconnected() = 0;
+  /// What it has counted since it began, for people; where it counts nothing, nothing.
+  [[nodiscard]] virtual std::vector<Count> counts() const { return {}; }
 };
 
 }  // namespace periplex::remote

@@ -38,6 +38,9 @@ PERIPHERALS (--attach)
   usbip,host=HOST[:PORT],busid=BUSID[,id=ID][,ahead=N]
       A device at a USB/IP server, which is connected to before anything is served. USB/IP is neither encrypted nor
       authenticated.
+  usbip,listen=ADDRESS:PORT[,busid=BUSID][,id=ID][,ahead=N]
+      The same with a server that connects to us, and does so again whenever its connection is lost. BUSID is 1-1 if it
+      is left out.
   usbredir,host=HOST[:PORT][,id=ID]
       A device at a usbredir server, as `usbredirect --device BUS-DEV --as ADDRESS:PORT` is; the port is 4000 unless it
       is given. Connected to before anything is served, neither encrypted nor authenticated.

@@ -34,6 +34,19 @@ std::unexpected<OpenError> wrong(std::string text, std::string advice) {
   return std::unexpected(OpenError{std::move(text), std::move(advice)});
 }
 
+/// Of a peripheral whose data has its time; nothing if it has none.
+std::string streams_text(const attachment::ServerCounters& counters) {
+  std::string text;
+  if (counters.packets_out + counters.packets_out_dropped > 0) {
+    text += fmt::format("  isochronous out: {} packets, {} dropped, dry {} times\n", counters.packets_out,
+                        counters.packets_out_dropped, counters.under_runs);
+  }
+  if (counters.packets_in + counters.packets_in_dropped > 0) {
+    text += fmt::format("  isochronous in: {} packets, {} dropped\n", counters.packets_in, counters.packets_in_dropped);
+  }
+  return text;
+}
+
 /// Everything of an agent, on one loop.
 class Running final : private InventoryListener {
  public:
@@ -125,6 +138,7 @@ class Running final : private InventoryListener {
     if (up) text += datagrams();
     for (const auto& [id, entry] : inventory_->offers().entries()) {
       text += fmt::format("{}  {}\n", id, agent_->has_lent(id) ? "lent" : seat::name(entry.state));
+      if (const auto* counters = agent_->counters(id)) text += streams_text(*counters);
     }
     return text;
   }

@@ -24,8 +24,8 @@ namespace {
 
 constexpr unsigned kBusy = 429;
 constexpr auto kPause = std::chrono::milliseconds(20);
-constexpr int kMostPauses = 3000;        // a minute
-constexpr int kMostConnectPauses = 500;  // ten seconds
+constexpr int kMostPauses = 3000;  // a minute
+constexpr auto kConnectTime = std::chrono::seconds(10);
 /// As much as a keyboard surely keeps at once, so that a text of any length is sent piece by piece.
 constexpr std::size_t kTextPiece = 1000;
 
@@ -93,16 +93,18 @@ Result Commands::operator()(const command::Attach& attach) {
   std::vector<int> descriptors;
   for (const UniqueFd& file : *files) descriptors.push_back(file.get());
   auto answer = ask("POST", "/v1/peripherals", control::to_json(*description), descriptors);
-  if (answer && description->is_remote()) answer = wait_for_far_end(text_member(*answer, "id"));
+  if (answer && description->is_remote() && !description->is_dialled_in())
+    answer = wait_for_far_end(text_member(*answer, "id"));
   std::string text = answer ? peripheral_line(*answer) : "";
   return shown(std::move(answer), std::move(text));
 }
 
 std::expected<std::string, Failure> Commands::wait_for_far_end(const std::string& id) {
   const std::string target = fmt::format("/v1/peripherals/{}", control::http::encode(id));
-  for (int pauses = 0;; ++pauses) {
+  const auto deadline = std::chrono::steady_clock::now() + kConnectTime;
+  for (;;) {
     auto answer = ask("GET", target);
-    if (!answer || pauses == kMostConnectPauses) return answer;
+    if (!answer || std::chrono::steady_clock::now() > deadline) return answer;
     const std::string state = text_member(*answer, "state");
     if (state == "gone") {
       (void)ask("DELETE", target);

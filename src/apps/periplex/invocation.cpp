@@ -72,7 +72,8 @@ void add_peripheral_commands(CLI::App& app, Words& words, command::Any& chosen) 
   attach
       ->add_option("SPEC", words.text,
                    "storage,image=PATH[,transport=uas][,readonly=true][,removable=true], keyboard, tablet, mouse, "
-                   "serial[,link=PATH], sound[,playback=FILE][,capture=FILE], usbip,host=HOST[:PORT],busid=ID or "
+                   "serial[,link=PATH], sound[,playback=FILE][,capture=FILE], usbip,host=HOST[:PORT],busid=ID, "
+                   "usbip,listen=ADDRESS:PORT[,busid=ID] (the server connects to us) or "
                    "usbredir,host=HOST[:PORT], each "
                    "with [,id=ID][,controller=NAME]"
                    "[,speed=super|high|full]; a comma inside a value is written twice")

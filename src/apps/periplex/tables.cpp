@@ -115,9 +115,11 @@ std::string details(const json::value& device) {
     const json::value* const why = member(device, "why");
     const json::value* const at_seat = member(device, "peripheral");
     const json::value* const bus_id = member(device, "busid");
-    const std::string what = at_seat != nullptr ? plain(at_seat)
-                                                : fmt::format("{}{}", bus_id == nullptr ? "" : plain(bus_id) + " at ",
-                                                              plain(member(device, "host")));
+    const json::value* const listen = member(device, "listen");
+    const std::string place = listen == nullptr ? plain(member(device, "host")) : "who dials " + plain(listen);
+    const std::string what = at_seat != nullptr
+                                 ? plain(at_seat)
+                                 : fmt::format("{}{}", bus_id == nullptr ? "" : plain(bus_id) + " at ", place);
     return fmt::format("{}: {}{}{}", what, plain(state), why == nullptr ? "" : " (" + plain(why) + ")",
                        disk_text(member(device, "disk")));
   }
@@ -202,11 +204,23 @@ std::string statistics_table(std::string_view text) {
       disks.back().push_back(size_text(member(*disk, bytes)));
     }
   }
+  std::vector<Row> sessions{{"ID", "SESSION WITH ITS SEAT"}};
+  for (const json::value& device : items(answer, "devices")) {
+    const json::value* const session = member(device, "session");
+    if (session == nullptr || !session->is_object()) continue;
+    std::string counts;
+    for (const auto& [name, count] : session->get_object()) {
+      if (number(&count).value_or(0) > 0)
+        counts += fmt::format("{}{} {}", counts.empty() ? "" : ", ", std::string_view(name), plain(&count));
+    }
+    sessions.push_back({plain(member(device, "id")), std::move(counts)});
+  }
   const json::value* loop = member(answer, "loop");
   return aligned(controllers) +
          fmt::format("\n\nThe event loop woke up {} times.",
                      plain(loop == nullptr ? nullptr : member(*loop, "wakeups"))) +
-         (endpoints.size() > 1 ? "\n\n" + aligned(endpoints) : "") + (disks.size() > 1 ? "\n\n" + aligned(disks) : "");
+         (endpoints.size() > 1 ? "\n\n" + aligned(endpoints) : "") + (disks.size() > 1 ? "\n\n" + aligned(disks) : "") +
+         (sessions.size() > 1 ? "\n\n" + aligned(sessions) : "");
 }
 
 std::string text_member(std::string_view text, std::string_view name) {

@@ -82,10 +82,9 @@ class Reader {
 
   Done read_gate(const toml::table& table) {
     for (const auto& [key, node] : table) {
-      const bool taken = (key == "name" && take(node, settings_.name)) ||
-                         (key == "listen" && take(node, settings_.listen)) ||
-                         (key == "user" && take(node, settings_.gate_user)) ||
-                         (key == "datagrams" && take(node, settings_.datagrams));
+      const bool taken =
+          (key == "name" && take(node, settings_.name)) || (key == "listen" && take(node, settings_.listen)) ||
+          (key == "user" && take(node, settings_.gate_user)) || (key == "datagrams" && take(node, settings_.datagrams));
       if (!taken) return unknown(key.str(), node);
     }
     if (gate::is_name(settings_.name)) return {};

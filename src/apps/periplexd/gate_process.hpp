@@ -17,14 +17,14 @@
 
 namespace periplex::apps {
 
-/// periplex-gate as seen by its parent: kept running, with its sockets for seats, a line to talk to it, and a socket over
-/// which it gets its connections to workers. It meets the network: what it says is read as that of a stranger.
+/// periplex-gate as seen by its parent: kept running, with its sockets for seats, a line to talk to it, and a socket
+/// over which it gets its connections to workers. It meets the network: what it says is read as that of a stranger.
 class GateProcess {
  public:
   struct Plan {
     std::string program;
     UniqueFd listening;
-    UniqueFd datagrams{};  ///< a UDP socket, or none
+    UniqueFd datagrams{};                 ///< a UDP socket, or none
     UniqueFd root{};                      ///< an empty directory, or none
     std::optional<sandbox::User> user{};  ///< that it becomes
   };

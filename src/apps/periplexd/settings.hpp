@@ -35,8 +35,7 @@ struct ManagerSettings {
   /// Whether all is the same that cannot change while periplexd runs.
   [[nodiscard]] bool same_places(const ManagerSettings& other) const {
     return state_directory == other.state_directory && runtime_directory == other.runtime_directory &&
-           name == other.name && listen == other.listen && gate_user == other.gate_user &&
-           datagrams == other.datagrams;
+           name == other.name && listen == other.listen && gate_user == other.gate_user && datagrams == other.datagrams;
   }
 };
 

@@ -161,8 +161,8 @@ void RemotePeripheral::wait_again(std::string why) {
   state_ = RemoteState::connecting;
   why_ = std::move(why);
   // Stream and session may be calling, and what the front has finished is still on its way. It is destroyed first.
-  services_.loop.defer([old = std::pair(std::move(session_), std::move(front_)), stream = std::move(stream_)] {});
-  session_ = make_remote_session(description_, static_cast<remote::SessionHost&>(*this), services_.loop);
+  services_.loop.defer([old = std::pair(std::move(remote_), std::move(front_)), stream = std::move(stream_)] {});
+  remote_ = make_remote_session(description_, static_cast<remote::SessionHost&>(*this), services_.loop);
   dial_in_->lost();
 }
 

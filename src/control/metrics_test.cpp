@@ -58,7 +58,10 @@ std::string sample() {
       {.id = "d",
        .controller = "xhci",
        .endpoints = {endpoint(0x81, usb::TransferType::bulk, 10), endpoint(2, usb::TransferType::bulk, 20)}},
-      {.id = "k", .controller = "xhci", .endpoints = {endpoint(0x81, usb::TransferType::interrupt, 30)}}};
+      {.id = "k",
+       .controller = "xhci",
+       .endpoints = {endpoint(0x81, usb::TransferType::interrupt, 30)},
+       .session = {{"holds", 3}}}};
   return metrics_text(machine, peripherals, statistics);
 }
 
@@ -105,6 +108,11 @@ TEST(Metrics, NameEveryCounterOfAnEndpoint) {
   }
   EXPECT_THAT(all, Contains("periplex_endpoint_bytes_total{machine=\"vm1\",peripheral=\"k\",controller=\"xhci\","
                             "endpoint=\"0x81\",type=\"interrupt\"} 35"));
+}
+
+TEST(Metrics, TellOfSessionsWithSeats) {
+  EXPECT_THAT(lines(sample()),
+              Contains("periplex_session_events_total{machine=\"vm1\",peripheral=\"k\",event=\"holds\"} 3"));
 }
 
 TEST(Metrics, TellOfControllersAndPeripherals) {

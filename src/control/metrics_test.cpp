@@ -58,7 +58,10 @@ std::string sample() {
       {.id = "d",
        .controller = "xhci",
        .endpoints = {endpoint(0x81, usb::TransferType::bulk, 10), endpoint(2, usb::TransferType::bulk, 20)}},
-      {.id = "k", .controller = "xhci", .endpoints = {endpoint(0x81, usb::TransferType::interrupt, 30)}},
+      {.id = "k",
+       .controller = "xhci",
+       .endpoints = {endpoint(0x81, usb::TransferType::interrupt, 30)},
+       .session = {{"holds", 3}}},
       {.id = "far",
        .controller = "xhci",
        .endpoints = {},
@@ -130,6 +133,11 @@ TEST(Metrics, NameEveryCounterOfADiskAtASeat) {
                 Contains("periplex_disk_" + std::string(word) +
                          R"(_total{machine="vm1",peripheral="far",controller="xhci"} )" + std::to_string(expected++)));
   }
+}
+
+TEST(Metrics, TellOfSessionsWithSeats) {
+  EXPECT_THAT(lines(sample()),
+              Contains("periplex_session_events_total{machine=\"vm1\",peripheral=\"k\",event=\"holds\"} 3"));
 }
 
 TEST(Metrics, TellOfControllersAndPeripherals) {

@@ -258,6 +258,12 @@ TEST_F(RouterTest, StatisticsNameEndpointsByAddress) {
             R"("resubmissions":0,"cancellations":0,"bytes":65536,"errors":0,"missed_intervals":0}]}]})");
 }
 
+TEST_F(RouterTest, StatisticsShowWhatASessionWithASeatHasCounted) {
+  fake.counted.peripherals = {{.id = "k", .controller = "x", .session = {{"reports", 7}, {"holds", 1}}}};
+  EXPECT_THAT(ask("GET", "/v1/statistics").body,
+              HasSubstr(R"({"id":"k","controller":"x","endpoints":[],"session":{"reports":7,"holds":1}})"));
+}
+
 TEST_F(RouterTest, MetricsAreTextForPrometheus) {
   fake.machine.name = "vm1";
   const http::Response answer = ask("GET", "/v1/metrics");

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // A machine's peripheral of kind `seat`: a gate, played by hand, brings streams to it; at their other end is an agent's
 // DeviceServer with a keyboard.
+#include <algorithm>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -45,6 +46,10 @@ TEST_F(SeatPeripheralTest, IsHeldWhileThereIsNoStreamAndGoesOnWithTheNext) {
   cut();
   EXPECT_EQ(state(), RemoteState::held);
   EXPECT_EQ(machine->peripherals().at(0).port, port);
+  const auto counts = machine->statistics().peripherals.at(0).session;
+  const auto holds = std::ranges::find(counts, "holds", &remote::Count::name);
+  ASSERT_NE(holds, counts.end());
+  EXPECT_EQ(holds->value, 1U);
   bring_stream();
   EXPECT_EQ(state(), RemoteState::plugged) << failure;
   // A gate may bring the next before the last one's end was seen.

@@ -34,9 +34,12 @@ std::unexpected<OpenError> wrong(std::string text, std::string advice) {
   return std::unexpected(OpenError{std::move(text), std::move(advice)});
 }
 
-/// Of a peripheral whose data has its time; nothing if it has none.
+/// What a peripheral sends by itself, and data that has its time; nothing if there was none.
 std::string streams_text(const attachment::ServerCounters& counters) {
   std::string text;
+  if (counters.reports > 0) {
+    text += fmt::format("  reports: {} pushed, held up {} times\n", counters.reports, counters.reports_held_up);
+  }
   if (counters.packets_out + counters.packets_out_dropped > 0) {
     text += fmt::format("  isochronous out: {} packets, {} dropped, dry {} times\n", counters.packets_out,
                         counters.packets_out_dropped, counters.under_runs);

@@ -42,7 +42,7 @@ _periplex() {
             *,*)
               local begun=${current%,*}
               words="$begun,controller= $begun,id= $begun,speed=full $begun,speed=high $begun,speed=super" ;;
-            *) words="storage,image= keyboard tablet mouse serial sound,playback= storage,removable=true,image= storage,readonly=true,image= storage,transport=uas,image= usbip,host= usbredir,host= seat,peripheral=" ;;
+            *) words="storage,image= keyboard tablet mouse serial sound,playback= storage,removable=true,image= storage,readonly=true,image= storage,transport=uas,image= usbip,host= usbip,listen= usbredir,host= seat,peripheral=" ;;
           esac ;;
         detach/ | eject/ | insert/) words=$(_periplex_ids); [[ $command == eject ]] && words+=" --force" ;;
         insert/* | capture/start) COMPREPLY=($(compgen -f -- "$current")); return ;;
@@ -92,7 +92,7 @@ _periplex() {
     command) _describe command commands ;;
     argument)
       case $line[1] in
-        attach) _values -s , kind 'storage,image=' keyboard tablet mouse serial 'sound,playback=' 'usbip,host=' 'usbredir,host=' busid= 'seat,peripheral=' controller= id= speed= || _files ;;
+        attach) _values -s , kind 'storage,image=' keyboard tablet mouse serial 'sound,playback=' 'usbip,host=' 'usbip,listen=' 'usbredir,host=' busid= 'seat,peripheral=' controller= id= speed= || _files ;;
         stats) _arguments '--prometheus[as Prometheus scrapes it]' ;;
         detach) _arguments '1:peripheral:_periplex_ids' ;;
         eject) _arguments '--force[even if the guest has locked it]' '1:disk:_periplex_ids' ;;
@@ -136,7 +136,7 @@ for line in "list	Show what is plugged in" "attach	Plug a peripheral in" "detach
     set -l pair (string split \t -- $line)
     complete -c periplex -n __fish_use_subcommand -a $pair[1] -d $pair[2]
 end
-complete -c periplex -n "__fish_seen_subcommand_from attach" -a "storage,image= keyboard tablet mouse serial sound,playback= usbip,host= usbredir,host= seat,peripheral="
+complete -c periplex -n "__fish_seen_subcommand_from attach" -a "storage,image= keyboard tablet mouse serial sound,playback= usbip,host= usbip,listen= usbredir,host= seat,peripheral="
 complete -c periplex -n "__fish_seen_subcommand_from attach" -a "keyboard,controller= tablet,controller= mouse,controller="
 complete -c periplex -n "__fish_seen_subcommand_from stats" -l prometheus -d "As Prometheus scrapes it"
 complete -c periplex -n "__fish_seen_subcommand_from detach eject insert" -a "(__periplex_ids)"

@@ -84,6 +84,12 @@ TEST(Tables, ADiskAtASeatShowsHowItIsBroughtHereAndWhatThatSaves) {
                           "4 KiB       1 KiB"));
 }
 
+TEST(Tables, StatisticsShowWhatSessionsWithSeatsHaveCounted) {
+  EXPECT_THAT(statistics_table(R"({"loop":{"wakeups":2},"controllers":[],"devices":[{"id":"d","endpoints":[]},
+                                   {"id":"k","session":{"reports":7,"full_queues":0,"holds":1}}]})"),
+              ::testing::EndsWith("\n\nID  SESSION WITH ITS SEAT\nk   reports 7, holds 1"));
+}
+
 TEST(Tables, ClientsOfControllersAreFound) {
   const auto clients = controller_clients(
       R"({"controllers":[{"name":"a","client":{"connected":true,"shared_bytes":7}},{"name":"b","client":{}},{}]})");

@@ -58,9 +58,9 @@ void ReadAhead::begin_at(BlockRange after) {
   misses_in_a_row_ = 0;
   active_ = true;
   position_ = next_ = after.lba + after.blocks;
-  const std::uint64_t bytes = after.blocks * block_size_;
-  const std::uint64_t times = std::max<std::uint64_t>(1, kPiece / bytes);
-  piece_blocks_ = std::max<std::uint64_t>(1, std::min(after.blocks * times, kMaxPiece / block_size_));
+  // Two of them fit into the smallest limit, so that one is on its way while the guest has the other.
+  const std::uint64_t most = std::min(kMaxPiece, options_.limit / 2) / block_size_;
+  piece_blocks_ = std::max<std::uint64_t>(1, std::min(std::max(after.blocks, kPiece / block_size_), most));
 }
 
 /// Whether `range` lies in what is read ahead; where it only begins there, the rest is asked for now.
@@ -77,8 +77,13 @@ void ReadAhead::ask(std::uint64_t blocks) {
   const BlockRange range{next_, blocks};
   next_ += blocks;
   counters_.fetched_bytes += blocks * block_size_;
+  const auto on_the_way = std::ranges::count(pieces_, false, &Piece::arrived);
   const std::uint64_t ticket = fetcher_.fetch(range);
-  pieces_.push_back({.ticket = ticket, .range = range, .asked = clock_.now(), .delivered_before = delivered_});
+  pieces_.push_back({.ticket = ticket,
+                     .range = range,
+                     .asked = clock_.now(),
+                     .delivered_before = delivered_,
+                     .alone = on_the_way <= 1});
 }
 
 void ReadAhead::pump() {
@@ -98,7 +103,7 @@ std::uint64_t ReadAhead::window() const {
 
 void ReadAhead::measure(const Piece& piece) {
   const Nanoseconds took = std::max(clock_.now() - piece.asked, Nanoseconds(1));
-  shortest_ = shortest_ == Nanoseconds{} ? took : std::min(shortest_, took);
+  shortest_ = piece.alone || shortest_ == Nanoseconds{} ? took : std::min(shortest_, took);
   delivered_ += piece.range.blocks * block_size_;
   rates_[sample_++ % kSamples] =
       static_cast<double>(delivered_ - piece.delivered_before) / static_cast<double>(took.count());

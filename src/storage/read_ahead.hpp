@@ -28,7 +28,9 @@ struct ReadAheadCounters {
 ///
 /// From the third read on of which each begins where the one before has ended, pieces of what follows are asked for, so
 /// many at once as fill the path: twice its shortest round trip times the rate at which pieces come in, up to the
-/// limit. The window so doubles each round trip until the path is full, and follows when it becomes slower.
+/// limit. The window so doubles each round trip until the path is full, and follows when it becomes slower. Where the
+/// round trip has become longer the window shrinks with the rate, until few pieces are on their way; they tell the new
+/// one.
 ///
 /// What was read ahead is served only while nobody can have changed it. It is dropped, whether it has arrived or is on
 /// its way, before and after anything that might change the medium (`hold`, `release`), whenever `drop` is called, and
@@ -41,7 +43,8 @@ class ReadAhead final {
   static constexpr unsigned kSequence = 2;  ///< reads that continue their predecessor before any is made ahead
   static constexpr unsigned kMaxMissesInARow = 16;
   static constexpr Nanoseconds kMaxAge = std::chrono::seconds(2);
-  /// Of one piece: what USB 2 disks are used to from other hosts, or as much as the guest itself reads at once.
+  /// Of one piece: what USB 2 disks are used to from other hosts, or more if the guest itself reads more at once. Each
+  /// costs the far end a command, so less would make small reads slow.
   static constexpr std::uint64_t kPiece = 120 << 10;
   static constexpr std::uint64_t kMaxPiece = 1 << 20;
   static constexpr std::uint32_t kMinBlock = 256;
@@ -100,6 +103,7 @@ class ReadAhead final {
     BlockRange range;
     Nanoseconds asked{};
     std::uint64_t delivered_before = 0;  // all bytes that had come in then
+    bool alone = false;  // at most one was on its way then: what it took is the path's time, not a queue's
     bool arrived = false;
     Nanoseconds arrived_at{};
     Bytes data;

@@ -99,6 +99,23 @@ TEST(ReadAhead, ServesWhatHasArrivedAndLetsWaitForWhatIsOnItsWay) {
   EXPECT_EQ(bench.served.back(), Bench::content({40, 300}));
 }
 
+TEST(ReadAhead, SmallReadsBecomeLargerPieces) {
+  constexpr std::uint64_t kUsual = ReadAhead::kPiece / 512;
+  for (const auto& [guest, piece] : {std::pair(8u, kUsual), std::pair(128u, kUsual), std::pair(512u, 512ul)}) {
+    Bench bench;
+    for (std::uint64_t lba = 0; lba < 3 * guest; lba += guest) EXPECT_EQ(bench.read(lba, guest), Found::no);
+    ASSERT_FALSE(bench.asked.empty());
+    for (const Bench::Asked& each : bench.asked) EXPECT_EQ(each.range.blocks, piece);
+  }
+}
+
+TEST(ReadAhead, ASmallLimitIsEnoughForTwoPieces) {
+  Bench bench({.limit = 64 << 10});
+  for (const std::uint64_t lba : {0u, 8u, 16u}) EXPECT_EQ(bench.read(lba, 8), Found::no);
+  ASSERT_EQ(bench.asked.size(), 2u);
+  for (const Bench::Asked& each : bench.asked) EXPECT_EQ(each.range.blocks, 64u);
+}
+
 TEST(ReadAhead, ASwitchTurnsItOff) {
   Bench bench({.enabled = false});
   for (std::uint64_t lba = 0; lba < 80; lba += 8) EXPECT_EQ(bench.read(lba, 8), Found::no);

@@ -49,6 +49,17 @@ TEST(RemoteReadAhead, SequentialReadsReachTheRateOfThePathAtAnyRoundTrip) {
   }
 }
 
+TEST(RemoteReadAhead, ALongerPathIsFilledAsWell) {
+  constexpr double kRate = 30e6;
+  constexpr unsigned kBlocks = 131072;  // 64 MiB
+  RemoteBench bench({.round_trip = 1ms, .rate = kRate, .blocks = kBlocks});
+  (void)rate_of_sequential_reads(bench, kBlocks / 4);
+  bench.wire.set_round_trip(50ms);  // the seat has moved
+  EXPECT_GT(rate_of_sequential_reads(bench, kBlocks), 0.7 * kRate);
+  bench.wire.set_round_trip(5ms);
+  EXPECT_GT(rate_of_sequential_reads(bench, kBlocks), 0.7 * kRate);
+}
+
 TEST(RemoteReadAhead, WithoutItEachReadCostsItsRoundTrip) {
   RemoteBench bench({.rate = 30e6, .remote = {.read_ahead = {.enabled = false}}, .blocks = 4096});
   EXPECT_LT(rate_of_sequential_reads(bench, 4096), 1.3e6);

@@ -21,6 +21,8 @@ class Wire {
     agent.far_ = &worker;
   }
 
+  void set_round_trip(Nanoseconds round_trip) { worker.delay_ = agent.delay_ = round_trip / 2; }
+
   class End final : public MessageCarrier {
    public:
     End(Scheduler& scheduler, Nanoseconds delay, double rate)
@@ -55,7 +57,7 @@ class Wire {
     }
 
     Scheduler& scheduler_;
-    const Nanoseconds delay_;
+    Nanoseconds delay_;
     const double rate_;
     End* far_ = nullptr;
     Receiver* receiver_ = nullptr;

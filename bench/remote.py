@@ -50,6 +50,7 @@ class Figure:
     block_size: int
     stream: float  # MB/s of plain TCP on this path, in the data's direction
     fixed: float  # seconds: what one exchange costs at no distance
+    local: float  # MB/s of such a disk in the workstation itself, with the same requests
     rates: dict[str, list[float]] = field(default_factory=dict)
 
     def median(self, way: str) -> float:
@@ -108,8 +109,9 @@ class Lab:
 
     def _serve(self, ws: Workstation) -> None:
         """Starts what gives the disks away, and what plain TCP is measured with."""
-        for way in WAYS:
-            usb_view.wait_disk(ws.guest, DISK_SIZES[way])
+        disks = {way: usb_view.wait_disk(ws.guest, DISK_SIZES[way]) for way in WAYS}
+        self.local = {(operation, size): size / 1e6 / _seconds(ws.guest, disks[OURS], operation, size, 32 * MIB // size)
+                      for operation in ("read", "write") for size in SIZES}
         ws.guest.check(f"""
             mkfifo /run/never
             (while :; do nc -l -p {SOURCE_PORT} </dev/zero >/dev/null 2>&1; done) &
@@ -151,13 +153,7 @@ class Lab:
 
     def seconds(self, way: str, operation: str, block_size: int, requests: int) -> float:
         """Time in the guest for direct-I/O requests in sequence, per request."""
-        disk = self.disks[way]
-        ends = (f"if=/dev/{disk} of=/dev/null iflag=direct" if operation == "read"
-                else f"if=/dev/zero of=/dev/{disk} oflag=direct")
-        times = self.guest.check(f"read a b </proc/uptime; dd {ends} bs={block_size} count={requests} 2>/dev/null; "
-                                 "read c d </proc/uptime; echo $a $c", 120)
-        start, end = map(float, times.split())
-        return max(end - start, 0.01) / requests
+        return _seconds(self.guest, self.disks[way], operation, block_size, requests)
 
     def stream(self, operation: str) -> float:
         """MB/s of a plain TCP stream between the workstation and this computer, in the data's direction."""
@@ -187,18 +183,29 @@ class Lab:
             size -= len(data)
 
 
+def _seconds(guest: Guest, disk: str, operation: str, block_size: int, requests: int) -> float:
+    ends = (f"if=/dev/{disk} of=/dev/null iflag=direct" if operation == "read"
+            else f"if=/dev/zero of=/dev/{disk} oflag=direct")
+    times = guest.check(f"read a b </proc/uptime; dd {ends} bs={block_size} count={requests} 2>/dev/null; "
+                        "read c d </proc/uptime; echo $a $c", 120)
+    start, end = map(float, times.split())
+    return max(end - start, 0.01) / requests
+
+
 def measure(repetitions: int = 5) -> Iterator[Figure]:
     """Yields each figure as soon as it is known."""
     with Lab() as lab:
         lab.seconds(OURS, "read", 4096, 200)  # everything is in its caches then
-        fixed = statistics.median(lab.seconds(OURS, "read", 4096, 200) for _ in range(repetitions))
         for rtt in RTTS:
+            lab.set_rtt(0.0)
+            # Anew each time: it is what drifts most on a busy machine.
+            fixed = statistics.median(lab.seconds(OURS, "read", 4096, 100) for _ in range(repetitions))
             lab.set_rtt(rtt)
             streams = {operation: statistics.median(lab.stream(operation) for _ in range(3))
                        for operation in ("read", "write")}
             for block_size in SIZES:
                 for operation, stream in streams.items():
-                    figure = Figure(rtt, operation, block_size, stream, fixed)
+                    figure = Figure(rtt, operation, block_size, stream, fixed, lab.local[operation, block_size])
                     _run(lab, figure, repetitions)
                     yield figure
 
@@ -220,10 +227,12 @@ def _run(lab: Lab, figure: Figure, repetitions: int) -> None:
 
 def table(figures: list[Figure]) -> str:
     """The figures as Markdown: one table of rates, one of ratios."""
-    streams = {(figure.rtt, figure.operation): figure.stream for figure in figures}
-    lines = [f"c = {figures[0].fixed * 1e3:.2f} ms; B in MB/s, from and to the seat: "
-             + "; ".join(f"{rtt * 1e3:g} ms: {streams[rtt, 'read']:.0f}, {streams[rtt, 'write']:.0f}"
-                         for rtt in dict.fromkeys(figure.rtt for figure in figures)) + ".", "",
+    of = {(figure.rtt, figure.operation): figure for figure in figures}
+    lines = ["| the path | c | B from the seat | B to the seat |", "|---|---|---|---|"]
+    lines += [f"| {rtt * 1e3:g} ms | {of[rtt, 'read'].fixed * 1e3:.1f} ms | {of[rtt, 'read'].stream:.0f} MB/s | "
+              f"{of[rtt, 'write'].stream:.0f} MB/s |" for rtt in dict.fromkeys(figure.rtt for figure in figures)]
+    lines += ["", "In the workstation itself such a disk does, in MB/s: "
+             + ", ".join(f"{_name(figure)} {figure.local:.0f}" for figure in figures if figure.rtt == RTTS[0]) + ".", "",
              "| MB/s | RTT | Periplex | with read-ahead | usbip | usbredir | N / (R + c + N/B) |", "|---|---|---|---|---|---|---|"]
     lines += [f"| {_name(figure)} | {figure.rtt * 1e3:g} ms | {figure.median(OURS):.2f} | "
               f"{f'{figure.median(AHEAD):.2f}' if AHEAD in figure.rates else ''} | {figure.median(USBIP):.2f} | "

@@ -81,7 +81,8 @@ void DatagramWay::answer(std::uint64_t number) {
 }
 
 void DatagramWay::answered(std::uint64_t number) {
-  if (number > last_probe_ || last_probe_ - number >= kRemembered) return;
+  // The first probe is number 1.
+  if (number == 0 || number > last_probe_ || last_probe_ - number >= kRemembered) return;
   const Nanoseconds measured = scheduler_.now() - probed_at_[number % kRemembered];
   round_trip_ = round_trip_ ? (*round_trip_ * 7 + measured) / 8 : measured;
   binding_.reset();

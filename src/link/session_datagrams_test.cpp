@@ -294,6 +294,7 @@ TEST_F(Datagrams, ThatAreNoneOrTellLiesAreOfNoUse) {
                               Datagram{.channel = keys, .offset = typed.size() + 1, .content = as_bytes("x")},
                               Datagram{.channel = keys, .acknowledged = ~std::uint64_t{0}},
                               Datagram{.type = Datagram::Type::answer, .number = ~std::uint64_t{0}},
+                              Datagram{.type = Datagram::Type::answer, .number = 0},
                               Datagram{.type = Datagram::Type::bind}, Datagram{.type = Datagram::Type(77)}}) {
     pair.network.gate_gets(lie.bytes());
     pair.agent.receive_datagram(lie.bytes());

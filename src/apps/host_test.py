@@ -382,7 +382,7 @@ machine = "vm1"
 
     def test_what_counts_only_from_a_start_on_is_said(self):
         text = self.configuration.read_text()
-        self.wait(lambda: self.processes("periplex-machine") != [], "the worker is there")
+        self.wait(lambda: self.state()["machines"] == [{"name": "vm1", "worker": True}], "the worker is there")
         worker = self.processes("periplex-machine")
         (self.directory / "vm1.toml").write_text("spin-us = 10\n")
         self.reload(text.replace("start = true", 'start = true\nconfig = "vm1.toml"'))
@@ -390,6 +390,19 @@ machine = "vm1"
         self.reload(text.replace('name = "host"', 'name = "other"'))
         self.assertIn("[gate] count from the next start of periplexd on", self.log)
         self.assertEqual(self.processes("periplex-machine"), worker)
+
+    def test_what_is_settled_about_peripherals_goes_to_workers(self):
+        self.wait(lambda: self.state()["machines"] == [{"name": "vm1", "worker": True}], "the worker is there")
+        worker = self.processes("periplex-machine")
+        self.reload(self.configuration.read_text() +
+                    '[[peripheral]]\nperipheral = "desk-*/*"\nreadonly = true\nname = "Red, round"\n')
+        self.assertIn("under [[peripheral]] counts from each worker's next start on", self.log)
+        self.assertEqual(self.processes("periplex-machine"), worker)
+        os.kill(worker[0], signal.SIGKILL)
+        self.wait(lambda: self.processes("periplex-machine") not in ([], worker), "the worker is started again")
+        words = Path(f"/proc/{self.processes('periplex-machine')[0]}/cmdline").read_text().split("\0")
+        self.assertEqual(words[words.index("--preset") + 1], "desk-*/*,name=Red,, round,readonly=true")
+        self.wait(lambda: self.state()["machines"] == [{"name": "vm1", "worker": True}], "it takes that")
 
     def test_there_is_one_periplexd_for_a_runtime_directory(self):
         second = subprocess.run([BIN / "periplexd", "--config", self.configuration], capture_output=True, text=True,

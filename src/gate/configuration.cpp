@@ -4,6 +4,8 @@
 #include <algorithm>
 #include <limits>
 
+#include "base/pattern.hpp"
+
 namespace periplex::gate {
 namespace {
 
@@ -30,29 +32,6 @@ std::string_view Configuration::machine_for(std::string_view seat, std::string_v
 std::size_t Configuration::limit_of(std::string_view seat) const {
   const auto found = std::ranges::find_if(limits, [&](const Limit& limit) { return fits(limit.seat, seat); });
   return found == limits.end() ? std::numeric_limits<std::size_t>::max() : found->peripherals;
-}
-
-bool fits(std::string_view pattern, std::string_view text) {
-  // After a mismatch only the last star need take more: an earlier one gains nothing by it.
-  std::size_t at = 0;
-  std::size_t star = std::string_view::npos;
-  std::size_t resume = 0;
-  std::size_t i = 0;
-  while (i < text.size()) {
-    if (at < pattern.size() && pattern[at] == '*') {
-      star = at++;
-      resume = i;
-    } else if (at < pattern.size() && (pattern[at] == '?' || pattern[at] == text[i])) {
-      ++at;
-      ++i;
-    } else if (star != std::string_view::npos) {
-      at = star + 1;
-      i = ++resume;
-    } else {
-      return false;
-    }
-  }
-  return pattern.find_first_not_of('*', at) == std::string_view::npos;
 }
 
 bool is_name(std::string_view text) {

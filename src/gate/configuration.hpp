@@ -56,9 +56,6 @@ struct Configuration {
   [[nodiscard]] std::size_t limit_of(std::string_view seat) const;
 };
 
-/// Whether `text` fits `pattern`. The time it takes is bounded by the product of their lengths.
-[[nodiscard]] bool fits(std::string_view pattern, std::string_view text);
-
 /// Whether it can name a seat or a machine: letters, digits, `.`, `-` and `_`, a letter or digit first.
 [[nodiscard]] bool is_name(std::string_view text);
 

@@ -3,6 +3,8 @@
 
 #include <gtest/gtest.h>
 
+#include "base/pattern.hpp"
+
 namespace periplex::gate {
 namespace {
 

@@ -24,6 +24,7 @@ Machine::Machine(EventLoop& loop, Options options, std::vector<ControllerPlan> c
       controllers_(loop, std::move(controllers)),
       remote_({.loop = loop,
                .controllers = controllers_,
+               .presets = options_.presets,
                .next_label = [this](usb::Speed speed) { return next_label(speed); },
                .watch =
                    [this](usb::ObservedDevice& device) {
@@ -97,7 +98,11 @@ Outcome<PeripheralView> Machine::attach(Description description, Files files) {
     description.speed = controllers_.best_speed(natural_speed(description), description.controller);
   }
   const usb::DeviceLabel label = next_label(*description.speed);
-  auto plugged = Plugged::make(description, std::move(files), label, loop_, *pool_);
+  const Preset* const preset = options_.presets.find(description.id);
+  if (auto* disk = std::get_if<Storage>(&description.options); disk != nullptr && preset != nullptr) {
+    disk->readonly |= preset->readonly;
+  }
+  auto plugged = Plugged::make(description, std::move(files), label, loop_, *pool_, preset);
   if (!plugged) return std::unexpected(std::move(plugged.error()));
   if (capture_) (*plugged)->device().observe(capture_->observer());
   auto place = controllers_.plug((*plugged)->device(), description.controller);

@@ -27,6 +27,7 @@ class Machine final : public Operations {
     std::string name;
     std::string control_socket;
     DiskSettings remote_disks{};  ///< of disks at seats whose own settings do not say
+    Presets presets{};
   };
 
   Machine(EventLoop& loop, Options options, std::vector<ControllerPlan> controllers);

@@ -93,8 +93,8 @@ UniqueFd take(Files& files) {
 }  // namespace
 
 Outcome<std::unique_ptr<Plugged>> Plugged::make(Description description, Files files, const usb::DeviceLabel& label,
-                                                EventLoop& loop, host::IoPool& pool) {
-  std::unique_ptr<Plugged> plugged(new Plugged(std::move(description)));
+                                                EventLoop& loop, host::IoPool& pool, const Preset* preset) {
+  std::unique_ptr<Plugged> plugged(new Plugged(std::move(description), preset, loop));
   if (auto made = plugged->make_device(std::move(files), label, loop, pool); !made) {
     return std::unexpected(std::move(made.error()));
   }
@@ -168,7 +168,9 @@ Outcome<> Plugged::make_sound(Files files, const usb::DeviceLabel& label, EventL
 template <typename Device>
 void Plugged::own(std::unique_ptr<Device> made, const usb::DeviceLabel& label) {
   typed_ = made.get();
-  device_ = std::make_unique<usb::ObservedDevice>(std::move(made), label);
+  std::unique_ptr<usb::Device> shown = std::move(made);
+  if (preset_ != nullptr) shown = std::make_unique<device::PresetDevice>(std::move(shown), preset_->device, scheduler_);
+  device_ = std::make_unique<usb::ObservedDevice>(std::move(shown), label);
 }
 
 Outcome<std::unique_ptr<device::BlockBackend>> Plugged::open_image(UniqueFd image, std::string_view name,

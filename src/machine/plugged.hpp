@@ -10,6 +10,7 @@
 #include "host/terminal.hpp"
 #include "loop/event_loop.hpp"
 #include "machine/operations.hpp"
+#include "machine/presets.hpp"
 #include "usb/bus.hpp"
 #include "usb/device/hid_keyboard.hpp"
 #include "usb/device/hid_mouse.hpp"
@@ -24,10 +25,11 @@ namespace periplex::machine {
 /// One peripheral: the emulated device, what it was asked to be, and what it stands on.
 class Plugged {
  public:
-  /// Makes the device; it is in no port yet. `files` are those that `description` names. `label` is for captures.
+  /// Makes the device; it is in no port yet. `files` are those that `description` names. `label` is for captures. What
+  /// guests see of it is as `preset` says, if there is one.
   [[nodiscard]] static Outcome<std::unique_ptr<Plugged>> make(Description description, Files files,
                                                               const usb::DeviceLabel& label, EventLoop& loop,
-                                                              host::IoPool& pool);
+                                                              host::IoPool& pool, const Preset* preset = nullptr);
   Plugged(const Plugged&) = delete;
   Plugged& operator=(const Plugged&) = delete;
 
@@ -65,7 +67,8 @@ class Plugged {
                              usb::device::HidMouse*, usb::device::Serial*,
                              usb::device::Sound*>;  // in the order of Description::options
 
-  explicit Plugged(Description description) : description_(std::move(description)) {}
+  Plugged(Description description, const Preset* preset, Scheduler& scheduler)
+      : description_(std::move(description)), preset_(preset), scheduler_(scheduler) {}
 
   [[nodiscard]] Outcome<std::unique_ptr<usb::device::BlockBackend>> open_image(UniqueFd image, std::string_view name,
                                                                                host::IoPool& pool);
@@ -80,6 +83,8 @@ class Plugged {
   [[nodiscard]] usb::device::EmulatedDevice& emulated() const;
 
   Description description_;
+  const Preset* const preset_;
+  Scheduler& scheduler_;
   usb::PortNumber port_;
   std::optional<usb::Speed> port_speed_;
   std::shared_ptr<const host::ImageLock> lock_;

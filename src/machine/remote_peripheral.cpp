@@ -7,10 +7,21 @@
 
 #include "base/log.hpp"
 #include "machine/seat_session.hpp"
+#include "usb/device/write_protected_disk.hpp"
 #include "usb/device_reference.hpp"
 #include "usb/other_speed_device.hpp"
 
 namespace periplex::machine {
+namespace {
+
+/// What stands in front of a session's device. It goes from the guest's side on.
+struct Front {
+  explicit Front(std::unique_ptr<usb::Device> made) : preset(std::move(made)) {}
+  std::unique_ptr<usb::Device> preset;
+  std::unique_ptr<usb::Device> other_speed;
+};
+
+}  // namespace
 
 Outcome<std::unique_ptr<RemotePeripheral>> RemotePeripheral::make(Description description, UniqueFd socket,
                                                                   const RemoteServices& services) {
@@ -109,6 +120,16 @@ PeripheralStatistics RemotePeripheral::statistics() const {
   return statistics;
 }
 
+/// The device as an administrator wants it.
+std::unique_ptr<usb::Device> RemotePeripheral::as_preset(usb::Device& device) const {
+  std::unique_ptr<usb::Device> made = std::make_unique<usb::DeviceReference>(device);
+  const Seat* const seat = description_.seat();
+  const Preset* const preset = services_.presets.find(seat != nullptr ? seat->peripheral : id());
+  if (preset == nullptr) return made;
+  if (preset->readonly) made = std::make_unique<usb::device::WriteProtectedDisk>(std::move(made), services_.loop);
+  return std::make_unique<usb::device::PresetDevice>(std::move(made), preset->device, services_.loop);
+}
+
 /// What goes into the port.
 std::unique_ptr<usb::Device> RemotePeripheral::in_front_of(usb::Device& device) const {
   const usb::Speed limit = std::min(device.speed(), description_.speed.value_or(device.speed()));
@@ -116,8 +137,12 @@ std::unique_ptr<usb::Device> RemotePeripheral::in_front_of(usb::Device& device) 
   if (!services_.controllers.runs(limit, description_.controller)) {
     speed = std::min(limit, services_.controllers.best_speed(limit, description_.controller));
   }
-  if (speed < device.speed()) return std::make_unique<usb::OtherSpeedDevice>(device, speed, services_.loop);
-  return std::make_unique<usb::DeviceReference>(device);
+  const auto front = std::make_shared<Front>(as_preset(device));
+  if (speed < device.speed()) {
+    front->other_speed = std::make_unique<usb::OtherSpeedDevice>(*front->preset, speed, services_.loop);
+  }
+  usb::Device& outermost = front->other_speed ? *front->other_speed : *front->preset;
+  return std::make_unique<usb::DeviceReference>(outermost, front);
 }
 
 void RemotePeripheral::device_arrived(usb::Device& device) {

@@ -10,6 +10,7 @@
 #include "machine/controllers.hpp"
 #include "machine/dial_in.hpp"
 #include "machine/operations.hpp"
+#include "machine/presets.hpp"
 #include "machine/remote_session.hpp"
 #include "remote/session.hpp"
 #include "usb/observed_device.hpp"
@@ -20,6 +21,7 @@ namespace periplex::machine {
 struct RemoteServices {
   EventLoop& loop;
   Controllers& controllers;
+  const Presets& presets;
   std::function<usb::DeviceLabel(usb::Speed)> next_label;
   /// It is about to be plugged in: captures want to watch it.
   std::function<void(usb::ObservedDevice&)> watch;
@@ -68,6 +70,7 @@ class RemotePeripheral final : private remote::SessionHost {
   void session_failed(std::string why) override;
 
   [[nodiscard]] bool in_port() const { return port_.value != 0; }
+  [[nodiscard]] std::unique_ptr<usb::Device> as_preset(usb::Device& device) const;
   [[nodiscard]] std::unique_ptr<usb::Device> in_front_of(usb::Device& device) const;
   void lost();
   void pull();

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // The only file that sees toml++: it is slow to compile.
+#include <algorithm>
 #include <fmt/format.h>
 
 #define TOML_EXCEPTIONS 0
@@ -15,9 +16,9 @@ using Done = std::expected<void, SettingsError>;
 
 constexpr const char* kAdvice =
     "the keys are name, runtime-dir, control, streams, socket-owner, socket-mode, log-level, spin-us, low-latency, "
-    "[capture] usb, [remote-disks], a [[controller]] with kind for each controller and a [[peripheral]] with kind for "
+    "[capture] usb, [remote-disks], a [[controller]] with kind for each controller, a [[peripheral]] with kind for "
     "each "
-    "peripheral; [xhci] with "
+    "peripheral, a [[preset]]; [xhci] with "
     "usb2-ports and usb3-ports is short for a controller";
 
 /// Reads one file; keeps its name for messages and its directory for relative paths.
@@ -72,6 +73,7 @@ class Reader {
     if (key == "peripheral") {
       return read_all(key, node, [this](const toml::table& one) { return add_peripheral(one); });
     }
+    if (key == "preset") return read_all(key, node, [this](const toml::table& one) { return add_preset(one); });
     const bool taken = (key == "name" && take(node, settings_.name)) ||
                        (key == "runtime-dir" && take(node, settings_.runtime_directory)) ||
                        (key == "control" && take(node, settings_.control)) ||
@@ -161,6 +163,22 @@ class Reader {
     auto description = machine::describe(specification->kind, specification->settings);
     if (!description) return wrong(table.source().begin.line, description.error().text, description.error().advice);
     settings_.peripherals.push_back(std::move(*description));
+    return {};
+  }
+
+  /// [[preset]]: its `peripheral` is the pattern.
+  Done add_preset(const toml::table& table) {
+    auto specification = read_specification(table);
+    if (!specification) return std::unexpected(std::move(specification.error()));
+    auto& settings = specification->settings;
+    const auto peripheral = std::ranges::find(settings, "peripheral", &machine::Setting::key);
+    if (peripheral != settings.end()) {
+      specification->kind = std::move(peripheral->value);
+      settings.erase(peripheral);
+    }
+    auto preset = machine::describe_preset(specification->kind, settings);
+    if (!preset) return wrong(table.source().begin.line, preset.error().text, preset.error().advice);
+    settings_.presets.push_back(std::move(*preset));
     return {};
   }
 

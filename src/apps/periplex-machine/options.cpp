@@ -54,6 +54,14 @@ PERIPHERALS (--attach)
   usbip, usbredir and seat: the device's own, or as fast as there is a controller for).
   A comma inside a value is written twice. More can be plugged in and pulled at any time: periplex(1).
 
+PRESETS (--preset)
+  PERIPHERAL[,readonly=true][,vendor=0xNNNN][,product=0xNNNN][,manufacturer=TEXT][,name=TEXT][,serial=TEXT]
+    [,interval-ms=N]
+      Settled here once, for any guest. PERIPHERAL is SEAT/ID for a peripheral at a seat, its id for others; * and ? stand
+      for others, the first that fits counts. readonly: nothing is written to the disk, whatever the guest does.
+      vendor, product and the texts are what the guest sees in place of the device's own. interval-ms: how often the
+      guest is to ask a keyboard or pointer for news.
+
 CONFIGURATION FILE (--config)
   name = "vm1"
   [[controller]]
@@ -63,6 +71,9 @@ CONFIGURATION FILE (--config)
   kind = "storage"
   id = "disk"
   image = "disk.img"            # relative to the file
+  [[preset]]
+  peripheral = "desk-7/usb:1-2"
+  readonly = true
   [remote-disks]
   read-ahead = "32M"            # and terminate, write-cache: of all disks at seats that do not say it themselves
   Other keys: runtime-dir, control, streams, socket-owner, socket-mode, log-level, spin-us, low-latency,
@@ -96,6 +107,7 @@ CLI::Option* add(CLI::App& app, const std::string& name, std::optional<T>& into,
 struct Texts {
   std::vector<std::string> controllers;
   std::vector<std::string> peripherals;
+  std::vector<std::string> presets;
   std::string xhci;
   std::string capture;
   std::string remote_disks;
@@ -117,6 +129,7 @@ void define(CLI::App& app, CommandLine& line, Texts& texts) {
   app.add_option("--xhci", texts.xhci, "Have an xHCI with these ports (default: usb2-ports=4,usb3-ports=4)")
       ->type_name("PORTS");
   add_repeated(app, "--attach", texts.peripherals, "Plug a peripheral in, see below; may be repeated");
+  add_repeated(app, "--preset", texts.presets, "Settle how guests see a peripheral, see below; may be repeated");
   add(app, "--socket-owner", settings.socket_owner,
       "Give the controllers' sockets to this user, when the monitor runs as another one (libvirt: libvirt-qemu:kvm)")
       ->type_name("USER[:GROUP]");
@@ -170,6 +183,11 @@ std::expected<void, SettingsError> take_texts(CommandLine& line, const Texts& te
     const auto disks = machine::parse_disk_settings(texts.remote_disks);
     if (!disks) return wrong("--remote-disks", texts.remote_disks, disks.error());
     line.settings.remote_disks = *disks;
+  }
+  for (const std::string& text : texts.presets) {
+    auto preset = machine::parse_preset(text);
+    if (!preset) return wrong("--preset", text, preset.error());
+    line.settings.presets.push_back(std::move(*preset));
   }
   if (texts.capture.empty()) return {};
   constexpr std::string_view kUsb = "usb=";

@@ -116,6 +116,8 @@ Settings merge(Settings first, Settings second) {
   if (first.controllers.empty()) first.controllers = std::move(second.controllers);
   first.peripherals.insert(first.peripherals.begin(), std::make_move_iterator(second.peripherals.begin()),
                            std::make_move_iterator(second.peripherals.end()));
+  first.presets.insert(first.presets.begin(), std::make_move_iterator(second.presets.begin()),
+                       std::make_move_iterator(second.presets.end()));
   return first;
 }
 
@@ -129,6 +131,7 @@ std::expected<Plan, SettingsError> make_plan(const Settings& settings) {
   plan.capture = settings.capture;
   plan.peripherals = settings.peripherals;
   plan.remote_disks = settings.remote_disks;
+  plan.presets = settings.presets;
   const unsigned spin = settings.spin_us.value_or(static_cast<unsigned>(plan.spin.count()));
   if (spin > kMaxSpin) return wrong("the loop cannot spin that long", fmt::format("use 0 to {} µs", kMaxSpin));
   plan.spin = Microseconds(spin);

@@ -12,6 +12,7 @@
 #include "base/time.hpp"
 #include "machine/controller_description.hpp"
 #include "machine/peripheral.hpp"
+#include "machine/presets.hpp"
 
 namespace periplex::apps {
 
@@ -30,6 +31,7 @@ struct Settings {
   machine::DiskSettings remote_disks;
   std::vector<machine::ControllerDescription> controllers;
   std::vector<machine::Description> peripherals;
+  std::vector<machine::Preset> presets;
 };
 
 /// A machine as it is to be started.
@@ -48,6 +50,7 @@ struct Plan {
   machine::DiskSettings remote_disks;                       ///< of disks at seats
   std::vector<machine::ControllerDescription> controllers;  ///< at least one; all have names
   std::vector<machine::Description> peripherals;
+  std::vector<machine::Preset> presets;
 };
 
 /// What is wrong with the settings, and what would be right.
@@ -56,8 +59,8 @@ struct SettingsError {
   std::string advice;
 };
 
-/// Both together; where both speak, `first` counts, and its peripherals come behind those of `second`. Controllers are
-/// one such thing: those of `second` count only if `first` names none.
+/// Both together; where both speak, `first` counts, and its peripherals and presets come behind those of `second`.
+/// Controllers are one such thing: those of `second` count only if `first` names none.
 [[nodiscard]] Settings merge(Settings first, Settings second);
 
 /// Checks them and fills in the defaults.

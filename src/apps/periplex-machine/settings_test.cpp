@@ -60,6 +60,10 @@ readonly = true
 bad-sectors = 7
 [[peripheral]]
 kind = "keyboard"
+[[preset]]
+peripheral = "desk-7/*"
+readonly = true
+vendor = 0x1234
 )");
   ASSERT_TRUE(settings) << settings.error().text;
   const auto plan = make_plan(*settings);
@@ -80,6 +84,8 @@ kind = "keyboard"
   ASSERT_EQ(plan->peripherals.size(), 2u);
   EXPECT_TRUE(plan->peripherals[0].storage()->readonly);
   EXPECT_EQ(plan->peripherals[0].storage()->bad_sectors.size(), 1u);
+  EXPECT_THAT(plan->presets,
+              ElementsAre(machine::Preset{.peripheral = "desk-7/*", .readonly = true, .device = {.vendor = 0x1234}}));
 }
 
 TEST_F(ConfigurationTest, RelativePathsBeginAtTheFile) {
@@ -103,6 +109,8 @@ TEST_F(ConfigurationTest, MistakesAreNamedWithTheirLine) {
       {"[remote-disks]\nterminate = false\nread-ahead = true\n", ":1: a disk that is tunnelled"},
       {"[[peripheral]]\nid = \"a\"\n", "no peripheral of kind \"\""},
       {"[[peripheral]]\nkind = \"mouse\"\nspeed = [1]\n", ":3: \"speed\""},
+      {"[[preset]]\nreadonly = true\n", ":1: \"\" names no peripheral"},
+      {"[[preset]]\nperipheral = \"a\"\ncolour = 1\n", ":1: colour=1 is nothing that can be set"},
   };
   for (const auto& [text, expected] : mistakes) {
     const auto settings = read(text);
@@ -165,6 +173,7 @@ TEST(MachineCommandLine, MistakesEndWithStatusTwo) {
                                                 {"--controller", "ohci"},
                                                 {"--controller", "uhci,ports=99"},
                                                 {"--capture", "x"},
+                                                {"--preset", "a,interval-ms=0"},
                                                 {"--spin-us", "many"},
                                                 {"--remote-disks", "read-ahead=fast"},
                                                 {"stray"}}) {

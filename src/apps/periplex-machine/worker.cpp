@@ -166,11 +166,12 @@ std::expected<void, SettingsError> Worker::make_machine() {
   }
   auto control = listen({.path = plan_.control_socket, .mode = 0600, .owner = {}, .group = {}});
   if (!control) return std::unexpected(std::move(control.error()));
-  machine_ = std::make_unique<machine::Machine>(
-      loop_,
-      machine::Machine::Options{
-          .name = plan_.name, .control_socket = plan_.control_socket, .remote_disks = plan_.remote_disks},
-      std::move(controllers));
+  machine_ = std::make_unique<machine::Machine>(loop_,
+                                                machine::Machine::Options{.name = plan_.name,
+                                                                          .control_socket = plan_.control_socket,
+                                                                          .remote_disks = plan_.remote_disks,
+                                                                          .presets = machine::Presets(plan_.presets)},
+                                                std::move(controllers));
   if (!plan_.streams.empty()) {
     auto streams = listen({.path = plan_.streams, .messages = true});
     if (!streams) return std::unexpected(std::move(streams.error()));

@@ -12,6 +12,7 @@
 #include "apps/periplexd/settings.hpp"
 #include "apps/places.hpp"
 #include "link/ids.hpp"
+#include "machine/presets.hpp"
 
 namespace periplex::apps {
 namespace {
@@ -70,6 +71,7 @@ class Reader {
     if (key == "runtime-dir" && take_path(node, settings_.runtime_directory)) return {};
     if (key == "gate" && node.is_table()) return read_gate(*node.as_table());
     if (key == "limit") return read_limits(node);
+    if (key == "peripheral") return read_peripherals(node);
     const bool machine = key == "machine";
     const toml::array* const list = node.as_array();
     if ((!machine && key != "binding") || list == nullptr || !list->is_array_of_tables()) return unknown(key, node);
@@ -179,6 +181,44 @@ class Reader {
     limit.peripherals = static_cast<std::size_t>(*peripherals);
     settings_.limits.push_back(std::move(limit));
     return {};
+  }
+
+  Done read_peripherals(const toml::node& node) {
+    const toml::array* const list = node.as_array();
+    if (list == nullptr || !list->is_array_of_tables()) return unknown("peripheral", node);
+    for (const toml::node& one : *list) {
+      if (auto done = read_peripheral(*one.as_table()); !done) return done;
+    }
+    return {};
+  }
+
+  /// What is settled about a peripheral, as its workers take it.
+  Done read_peripheral(const toml::table& table) {
+    std::string pattern;
+    std::string settings;
+    for (const auto& [key, node] : table) {
+      if (key == "peripheral" && take(node, pattern)) continue;
+      const auto text = text_of(node);
+      if (key == "peripheral" || !text) return unknown(key.str(), node);
+      settings += fmt::format(",{}={}", key.str(), with_commas_doubled(*text));
+    }
+    std::string preset = with_commas_doubled(pattern) + settings;
+    if (const auto good = machine::parse_preset(preset); !good) {
+      return wrong(table.source().begin.line, fmt::format("{} ({})", good.error().text, good.error().advice));
+    }
+    settings_.presets.push_back(std::move(preset));
+    return {};
+  }
+  static std::optional<std::string> text_of(const toml::node& node) {
+    if (auto text = node.value_exact<std::string>()) return text;
+    if (const auto flag = node.value_exact<bool>()) return *flag ? "true" : "false";
+    if (const auto number = node.value_exact<std::int64_t>()) return std::to_string(*number);
+    return std::nullopt;
+  }
+  static std::string with_commas_doubled(std::string_view text) {
+    std::string doubled;
+    for (const char character : text) doubled.append(character == ',' ? 2 : 1, character);
+    return doubled;
   }
 
   std::string path_;

@@ -47,6 +47,11 @@ machine = "vm1"
 [[limit]]
 seat = "desk-*"
 peripherals = 3
+[[peripheral]]
+peripheral = "desk-7/usb:1-2"
+readonly = true
+name = "Red, round"
+interval-ms = 4
 )");
   ASSERT_TRUE(settings) << settings.error();
   EXPECT_EQ(settings->state_directory, directory + "/state");
@@ -60,6 +65,7 @@ peripherals = 3
   EXPECT_EQ(settings->machines[1].streams, directory + "/elsewhere.sock");
   ASSERT_EQ(settings->bindings.size(), 1U);
   EXPECT_EQ(settings->bindings[0], (gate::Binding{"desk-*", "*", "vm1"}));
+  EXPECT_EQ(settings->presets, std::vector<std::string>{"desk-7/usb:1-2,interval-ms=4,name=Red,, round,readonly=true"});
   EXPECT_EQ(settings->limits, (std::vector<gate::Limit>{{"desk-*", 3}}));
 }
 
@@ -80,6 +86,9 @@ TEST_F(ManagerConfigurationTest, SaysWhatIsWrongAndWhere) {
   EXPECT_THAT(read("[[limit]]\nperipherals = 65\n").error(), HasSubstr("from 0 to 64"));
   EXPECT_THAT(read("[[limit]]\nperipherals = \"x\"\n").error(), HasSubstr(":2: \"peripherals\""));
   EXPECT_THAT(read("limit = 3\n").error(), HasSubstr("\"limit\""));
+  EXPECT_THAT(read("[[peripheral]]\nreadonly = true\n").error(), HasSubstr(":1: \"\" names no peripheral"));
+  EXPECT_THAT(read("[[peripheral]]\nperipheral = \"a\"\ncolour = 3\n").error(), HasSubstr("nothing that can be set"));
+  EXPECT_THAT(read("[[peripheral]]\nperipheral = \"a\"\nname = 1.5\n").error(), HasSubstr(":3: \"name\""));
 }
 
 TEST_F(ManagerConfigurationTest, NeedsNoFile) {

@@ -98,7 +98,7 @@ std::expected<std::unique_ptr<Daemon>, std::string> Daemon::start(std::string pa
   ::unlink(daemon->state_file().c_str());  // of one that was killed
   daemon->watch_signals();
   if (auto started = daemon->start_gate(programs); !started) return std::unexpected(started.error());
-  daemon->workers_.apply(daemon->settings_.machines);
+  daemon->workers_.apply(daemon->settings_.machines, daemon->settings_.presets);
   return daemon;
 }
 
@@ -181,7 +181,8 @@ void Daemon::reload() {
   settings_.machines = std::move(settings->machines);
   settings_.bindings = std::move(settings->bindings);
   settings_.limits = std::move(settings->limits);
-  workers_.apply(settings_.machines);
+  settings_.presets = std::move(settings->presets);
+  workers_.apply(settings_.machines, settings_.presets);
   configure_gate();
   log::info("apps", "the configuration has been read again");
 }

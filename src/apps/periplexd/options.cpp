@@ -37,6 +37,10 @@ constexpr const char* kFooter = R"(CONFIGURATION FILE (--config)
   [[limit]]                           # how many peripherals a seat may have lent at once; the first that fits counts
   seat = "desk-*"
   peripherals = 4
+  [[peripheral]]                      # settled once, for any guest; the first that fits counts
+  peripheral = "desk-7/usb:1-2"       # SEAT/ID, or the id of a machine's own peripheral; patterns: * and ?
+  readonly = true                     # of a disk: nothing is written
+  # vendor, product, manufacturer, name, serial: what guests see; interval-ms: how often they ask a keyboard or pointer
   Relative paths are relative to the file. For others than root the defaults are in $XDG_STATE_HOME (~/.local/state)
   and $XDG_RUNTIME_DIR.
 

@@ -31,6 +31,7 @@ struct ManagerSettings {
   std::vector<ManagedMachine> machines;
   std::vector<gate::Binding> bindings;
   std::vector<gate::Limit> limits;
+  std::vector<std::string> presets;  ///< for every worker: periplex-machine --preset
 
   /// Whether all is the same that cannot change while periplexd runs.
   [[nodiscard]] bool same_places(const ManagerSettings& other) const {

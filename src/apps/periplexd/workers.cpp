@@ -21,7 +21,7 @@ std::string Workers::directory_of(std::string_view machine) const {
   return fmt::format("{}/{}", runtime_directory_, machine);
 }
 
-void Workers::apply(std::vector<ManagedMachine> machines) {
+void Workers::apply(std::vector<ManagedMachine> machines, std::vector<std::string> presets) {
   const auto is_to_run = [&machines](const std::string& name) {
     const auto found = std::ranges::find(machines, name, &ManagedMachine::name);
     return found != machines.end() && found->start;
@@ -45,7 +45,11 @@ void Workers::apply(std::vector<ManagedMachine> machines) {
                                        machine.name));
     }
   }
+  if (presets != presets_ && !machines_.empty()) {
+    log::warning("apps", "what has changed under [[peripheral]] counts from each worker's next start on");
+  }
   machines_ = std::move(machines);
+  presets_ = std::move(presets);
 }
 
 void Workers::start(const ManagedMachine& machine) {
@@ -54,6 +58,7 @@ void Workers::start(const ManagedMachine& machine) {
   plan.arguments = [this, name = machine.name, directory] {
     std::vector<std::string> words{programs_ + "/periplex-machine", "--name", name, "--runtime-dir", directory};
     const auto found = std::ranges::find(machines_, name, &ManagedMachine::name);
+    for (const std::string& preset : presets_) words.insert(words.end(), {"--preset", preset});
     if (found == machines_.end()) return words;
     words.insert(words.end(), {"--streams", found->streams});
     if (!found->configuration.empty()) words.insert(words.end(), {"--config", found->configuration});

@@ -22,7 +22,8 @@ class Workers {
   ~Workers();
 
   /// From now on there are these machines. Workers of machines that stay are left alone; those of others end.
-  void apply(std::vector<ManagedMachine> machines);
+  /// `presets` are for those that are started from now on.
+  void apply(std::vector<ManagedMachine> machines, std::vector<std::string> presets);
   /// A connection to the stream socket of a machine's worker; none: there is no such machine, or it is not there.
   [[nodiscard]] UniqueFd connect(std::string_view machine) const;
   /// Ends those that were started here or taken on; `ended` is called once, when they have.
@@ -38,6 +39,7 @@ class Workers {
   const std::string programs_;
   const std::string runtime_directory_;
   std::vector<ManagedMachine> machines_;
+  std::vector<std::string> presets_;
   std::map<std::string, std::unique_ptr<Child>, std::less<>> running_;
   std::vector<std::unique_ptr<Child>> ending_;
   std::function<void()> ended_;

@@ -61,7 +61,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
       uas ? StorageTransport::uas : StorageTransport::bulk_only, kBlocks);
   const Bytes before = host.medium->content;
   host.configure();
-  while (input.remaining() > 0) step(host, input);
+  while (input.ok() && input.remaining() > 0) step(host, input);
   host.time.run_until_idle();
   PERIPLEX_CHECK(host.medium->content == before);
   host.device.reset();

@@ -125,8 +125,11 @@ class Relay:
         self._far[sender].add_done_callback(lambda far: self._later(far.result(), data, None))
 
     def _later(self, transport: asyncio.DatagramTransport, data: bytes, address: Any) -> None:
+        def send() -> None:
+            if not transport.is_closing():  # the relay may have ended meanwhile
+                transport.sendto(data, address)
         if self._loop.time() >= self._down_until and random.random() >= self.datagrams.loss:
-            self._loop.call_later(self.datagrams.delay, transport.sendto, data, address)
+            self._loop.call_later(self.datagrams.delay, send)
 
     def fail(self, seconds: float) -> None:
         """Ends all connections, and for so long each new one at once. Returns at once."""

@@ -3,6 +3,7 @@
 
 #include <memory>
 #include <optional>
+#include <vector>
 
 #include "attachment/remote_peripheral.hpp"
 #include "base/time.hpp"
@@ -26,6 +27,7 @@ class SeatSession final : public remote::Session {
   void connected() override { peripheral_.connected(); }
   void receive(ByteView bytes) override { peripheral_.receive(bytes); }
   void disconnected() override { peripheral_.disconnected(); }
+  [[nodiscard]] std::vector<remote::Count> counts() const override { return peripheral_.counts(); }
 
   /// Empty for what is no disk, and while it is not known what it is.
   [[nodiscard]] std::optional<DiskView> disk() const;

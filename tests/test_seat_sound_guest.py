@@ -29,6 +29,9 @@ class SeatSound(SeatCase):
 
     @essential
     def test_qemus_card_plays_what_the_machine_plays(self) -> None:
+        # No longer: after some seconds QEMU's card throws away what its back end has not taken. All packets had been
+        # given to it when that was looked into.
+        self.seconds = 5
         # Without QEMU's mixer samples stay what they are. A second of room: this computer has other things to do.
         seat = self.seat("-audiodev", f"wav,id=wav,path={self.file},out.mixing-engine=off",
                          "-device", f"usb-audio,id=card,audiodev=wav,bus=xhci.0,buffer={4 * RATE}")

@@ -96,6 +96,25 @@ TEST_F(KeyboardTest, ABurstFasterThanARoundTripArrivesWhole) {
   EXPECT_LE(report_times_.back() - begin, 120 * 8ms + 25ms);
 }
 
+TEST_F(KeyboardTest, WhatHasPiledUpReachesTheGuestAtTwiceTheDevicesPaceAtMost) {
+  plug_in(5ms);
+  listen();
+  time_.advance(1s);
+  // The guest comes late to a queue that is full, as it is after a connection that was away.
+  attached_->guest.on_answer = [](usb::TransferId) {};
+  time_.advance(10ms);
+  for (unsigned i = 0; i < 20; ++i) type(4 + i);
+  time_.advance(1s);
+  reports_.push_back(hex(attached_->guest.answers.at(poll_).data));
+  report_times_.push_back(time_.now());
+  listen();
+  const Nanoseconds begin = time_.now();
+  time_.advance(1s);
+  EXPECT_EQ(reports_, typed_);
+  for (std::size_t i = 2; i < report_times_.size(); ++i) EXPECT_GE(report_times_[i] - report_times_[i - 1], 4ms) << i;
+  EXPECT_LE(report_times_.back() - begin, 40 * 4ms + 1ms);
+}
+
 TEST_F(KeyboardTest, NoKeyIsLostOrDoubledThoughTheConnectionIsCutHundredsOfTimes) {
   plug_in(10ms, 3);
   listen();

@@ -26,10 +26,15 @@ std::uint32_t interval_bytes(const usb::ParsedEndpoint& endpoint, Speed speed) {
   return packet * ((endpoint.descriptor.max_packet_size >> 11 & 3u) + 1u);
 }
 
-/// bInterval (USB 2.0 table 9-13) of an isochronous endpoint: 2^(bInterval - 1) frames, or microframes.
-Microseconds isochronous_interval(std::uint8_t interval, Speed speed) {
-  const unsigned exponent = std::clamp<unsigned>(interval, 1, 16) - 1;
-  const Microseconds unit = speed <= Speed::full ? Microseconds(1000) : kShortestInterval;
+/// bInterval (USB 2.0 table 9-13): 2^(bInterval - 1) frames, or microframes from high speed on; of an interrupt
+/// endpoint below high speed, bInterval frames.
+Microseconds service_interval(const usb::EndpointDescriptor& endpoint, Speed speed) {
+  constexpr Microseconds kFrame{1000};
+  if (endpoint.type() == usb::TransferType::interrupt && speed <= Speed::full) {
+    return kFrame * std::max<unsigned>(endpoint.interval, 1);
+  }
+  const unsigned exponent = std::clamp<unsigned>(endpoint.interval, 1, 16) - 1;
+  const Microseconds unit = speed <= Speed::full ? kFrame : kShortestInterval;
   return std::min(unit * (1u << exponent), kLongestInterval);
 }
 
@@ -81,7 +86,7 @@ void Configuration::open(const usb::ParsedInterface& setting) {
                                       .interface = setting.descriptor.number,
                                       .packet_bytes = packet_bytes(descriptor),
                                       .interval_bytes = interval_bytes(endpoint, speed_),
-                                      .interval = isochronous_interval(descriptor.interval, speed_),
+                                      .interval = service_interval(descriptor, speed_),
                                       .sound = is_sound(setting.descriptor, descriptor)};
   }
 }

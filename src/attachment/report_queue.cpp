@@ -11,20 +11,34 @@ namespace periplex::attachment {
 
 using usb::Status;
 
+namespace {
+
+constexpr int kCatchUp = 2;  // times the device's own pace
+
+}  // namespace
+
 ReportQueue::ReportQueue(usb::EndpointAddress endpoint, const Configuration::Endpoint& properties,
                          RemoteTransfers& agent, Completions& completions, Scheduler& scheduler,
                          PeripheralCounters& counters)
     : endpoint_(endpoint),
-      packet_bytes_(properties.packet_bytes),
       agent_(agent),
       completions_(completions),
       counters_(counters),
-      idle_(scheduler.make_timer([this] { on_idle(); })) {}
+      scheduler_(scheduler),
+      idle_(scheduler.make_timer([this] { on_idle(); })),
+      pace_(scheduler.make_timer([this] { deliver(); })) {
+  configure(properties);
+}
 
 ReportQueue::~ReportQueue() {
   for (Waiting& guest : waiting_) {
     completions_.push(std::move(guest.transfer), {Status::disconnected, guest.filled});
   }
+}
+
+void ReportQueue::configure(const Configuration::Endpoint& properties) {
+  packet_bytes_ = properties.packet_bytes;
+  pause_ = properties.interval / kCatchUp;
 }
 
 void ReportQueue::submit(usb::TransferPtr transfer) {
@@ -74,6 +88,7 @@ void ReportQueue::flush(Status status) {
   arrived_ = limit_ = 0;
   packets_.clear();
   idle_->cancel();
+  pace_->cancel();
   // From the newest to the oldest, as they would be cancelled.
   for (Waiting& guest : std::views::reverse(waiting_)) {
     completions_.push(std::move(guest.transfer), {status, guest.filled});
@@ -99,16 +114,23 @@ Verdict ReportQueue::on_report(const Report& report) {
 }
 
 void ReportQueue::deliver() {
+  const auto both = [this] { return !waiting_.empty() && !packets_.empty(); };
   bool asked = false;
-  while (!waiting_.empty() && !packets_.empty()) {
-    const Packet packet = std::move(packets_.front());
-    packets_.pop_front();
-    if (deliver_packet(waiting_.front(), packet)) waiting_.pop_front();
+  while (both() && scheduler_.now() >= next_) {
+    deliver_first();
     asked = true;
   }
+  if (both()) pace_->arm(next_ - scheduler_.now());
   if (!asked) return;
   extend_limit();
   if (waiting_.empty()) idle_->arm(kIdle);
+}
+
+void ReportQueue::deliver_first() {
+  const Packet packet = std::move(packets_.front());
+  packets_.pop_front();
+  next_ = scheduler_.now() + pause_;
+  if (deliver_packet(waiting_.front(), packet)) waiting_.pop_front();
 }
 
 /// Whether the guest's transfer has ended with it.

@@ -17,6 +17,10 @@ namespace periplex::attachment {
 /// or a packet is short, as on a bus (USB 2.0 §5.7.3). At most `kReportWindow` packets wait; while as many do, the
 /// agent does not ask the device, and nothing is dropped. When the guest has not asked for `kIdle`, the agent is told
 /// to stop; what waits is kept.
+///
+/// Reports that have piled up, while there was no connection, go to the guest at no more than twice the pace at which
+/// the device can make them: what reads them in a guest is made for a device's pace (Linux's evdev keeps 64 events, and
+/// drops all when there are more).
 class ReportQueue {
  public:
   static constexpr Nanoseconds kIdle = std::chrono::seconds(2);
@@ -38,7 +42,7 @@ class ReportQueue {
   /// What came, and what is under way, is of no use any more; what waits ends with `status`. `configure` makes it new.
   void flush(usb::Status status);
   /// The guest has set up the endpoint, perhaps with other properties.
-  void configure(const Configuration::Endpoint& properties) { packet_bytes_ = properties.packet_bytes; }
+  void configure(const Configuration::Endpoint& properties);
 
   [[nodiscard]] Verdict on_report(const Report& report);
 
@@ -55,15 +59,20 @@ class ReportQueue {
   void poll();
   void extend_limit();
   void deliver();
+  void deliver_first();
   [[nodiscard]] bool deliver_packet(Waiting& guest, const Packet& packet);
   void on_idle();
 
   const usb::EndpointAddress endpoint_;
-  std::uint32_t packet_bytes_;
+  std::uint32_t packet_bytes_ = 0;
   RemoteTransfers& agent_;
   Completions& completions_;
   PeripheralCounters& counters_;
+  Scheduler& scheduler_;
   std::unique_ptr<Timer> idle_;
+  std::unique_ptr<Timer> pace_;
+  Nanoseconds pause_{};  // between two reports, at least
+  Nanoseconds next_{};   // when the next one may go
   std::deque<Waiting> waiting_;
   std::deque<Packet> packets_;
   bool polling_ = false;

@@ -10,11 +10,10 @@ from collections.abc import Mapping
 from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 from lab import initramfs
 from lab.boot import Boot, linux, with_built
-from lab.guest import Guest
 from lab.machine import program
 from lab.relay import Relay
 from lab.workstation import HOST, Workstation, free_port
@@ -94,15 +93,17 @@ class SeatHost:
             time.sleep(0.05)
         raise AssertionError(self.said())
 
-    def seat_state(self, seat: str = "desk") -> dict[str, object]:
-        """What the gate shows of a seat."""
-        seats = json.loads((self.scratch / "run/gate.json").read_text())["state"]["seats"]
-        return next(one for one in seats if one["name"] == seat)
+    def seats(self) -> list[dict[str, Any]]:
+        """What the gate shows of all seats."""
+        return json.loads((self.scratch / "run/gate.json").read_text())["state"]["seats"]
+
+    def seat_state(self, seat: str = "desk") -> dict[str, Any]:
+        """What it shows of one."""
+        return next(one for one in self.seats() if one["name"] == seat)
 
     def offered(self) -> dict[str, tuple[str, str]]:
-        """State and reason of each peripheral, as the gate shows it."""
-        seats = json.loads((self.scratch / "run/gate.json").read_text())["state"]["seats"]
-        return {one["id"]: (one["state"], one["why"]) for seat in seats for one in seat["peripherals"]}
+        """State and reason of each peripheral."""
+        return {one["id"]: (one["state"], one["why"]) for seat in self.seats() for one in seat["peripherals"]}
 
     def invite(self, seat: str) -> str:
         """A token for one pairing."""
@@ -151,7 +152,8 @@ class Seat:
         """The same of all such devices, once there are so many."""
         deadline = time.monotonic() + 30
         while time.monotonic() < deadline:
-            found = [one["id"] for one in list_of(self.guest)
+            shown = json.loads(self.guest.check("periplex-seat list --json --config /run/rules.toml"))["peripherals"]
+            found = [one["id"] for one in shown
                      if name.lower() in one["description"].lower() and one["kind"] == "usb"]
             if len(found) >= number:
                 return found
@@ -164,8 +166,3 @@ class Seat:
             self.workstation.press(letter, down=True)
             self.workstation.press(letter, down=False)
             time.sleep(pause)
-
-
-def list_of(guest: Guest) -> list[dict[str, str]]:
-    """What `periplex-seat list` shows at a workstation."""
-    return json.loads(guest.check("periplex-seat list --json --config /run/rules.toml"))["peripherals"]

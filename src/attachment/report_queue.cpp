@@ -38,7 +38,7 @@ ReportQueue::~ReportQueue() {
 
 void ReportQueue::configure(const Configuration::Endpoint& properties) {
   packet_bytes_ = properties.packet_bytes;
-  pause_ = properties.interval / kCatchUp;
+  spacing_ = properties.interval / kCatchUp;
 }
 
 void ReportQueue::submit(usb::TransferPtr transfer) {
@@ -129,7 +129,7 @@ void ReportQueue::deliver() {
 void ReportQueue::deliver_first() {
   const Packet packet = std::move(packets_.front());
   packets_.pop_front();
-  next_ = scheduler_.now() + pause_;
+  next_ = scheduler_.now() + spacing_;
   if (deliver_packet(waiting_.front(), packet)) waiting_.pop_front();
 }
 

@@ -71,8 +71,8 @@ class ReportQueue {
   Scheduler& scheduler_;
   std::unique_ptr<Timer> idle_;
   std::unique_ptr<Timer> pace_;
-  Nanoseconds pause_{};  // between two reports, at least
-  Nanoseconds next_{};   // when the next one may go
+  Nanoseconds spacing_{};  // between two reports, at least
+  Nanoseconds next_{};     // when the next one may go
   std::deque<Waiting> waiting_;
   std::deque<Packet> packets_;
   bool polling_ = false;

@@ -2,19 +2,11 @@
 #include "machine/seat_session.hpp"
 
 #include <string>
-#include <sys/random.h>
 
-#include "base/check.hpp"
+#include "attachment/random_instance.hpp"
 
 namespace periplex::machine {
 namespace {
-
-attachment::InstanceId random_instance() {
-  attachment::InstanceId id{};
-  // So few bytes come at once or not at all (random(7)).
-  PERIPLEX_CHECK(::getrandom(id.data(), id.size(), 0) == static_cast<ssize_t>(id.size()));
-  return id;
-}
 
 /// What the seat itself calls it.
 std::string id_at_seat(const Seat& seat) {
@@ -32,8 +24,8 @@ SeatSession::SeatSession(const Seat& seat, remote::SessionHost& host, Scheduler&
     : settings_(seat.disk.or_else(kDefaultDiskSettings)),
       terminated_(*settings_.terminate ? std::make_unique<storage::TerminatedDisk>(scheduler, options(settings_))
                                        : nullptr),
-      peripheral_(host, scheduler, random_instance, attachment::PeripheralOptions{.unique_id = id_at_seat(seat)},
-                  terminated_.get()) {}
+      peripheral_(host, scheduler, attachment::random_instance,
+                  attachment::PeripheralOptions{.unique_id = id_at_seat(seat)}, terminated_.get()) {}
 
 std::optional<DiskView> SeatSession::disk() const {
   const auto& description = peripheral_.description();

@@ -6,7 +6,6 @@
 #include <optional>
 #include <signal.h>
 #include <sys/epoll.h>
-#include <sys/random.h>
 #include <sys/signalfd.h>
 #include <unistd.h>
 #include <utility>
@@ -16,19 +15,12 @@
 #include "apps/periplex-seat/desk.hpp"
 #include "apps/periplex-seat/inventory.hpp"
 #include "apps/periplex-seat/tcp_dialler.hpp"
-#include "base/check.hpp"
+#include "attachment/random_instance.hpp"
 #include "base/log.hpp"
 #include "loop/unique_fd.hpp"
 
 namespace periplex::apps {
 namespace {
-
-attachment::InstanceId random_instance() {
-  attachment::InstanceId id{};
-  // So few bytes come at once or not at all (random(7)).
-  PERIPLEX_CHECK(::getrandom(id.data(), id.size(), 0) == static_cast<ssize_t>(id.size()));
-  return id;
-}
 
 std::unexpected<OpenError> wrong(std::string text, std::string advice) {
   return std::unexpected(OpenError{std::move(text), std::move(advice)});
@@ -80,10 +72,10 @@ class Running final : private InventoryListener {
     desk_ = std::move(*desk);
 
     dialler_.emplace(loop_, *endpoint);
-    agent_ = std::make_unique<agent::Agent>(
-        loop_, std::move(*context), *dialler_,
-        agent::Agent::Settings{
-            .name = request_.name, .served = {.instances = random_instance}, .datagrams = std::move(*datagrams)});
+    agent_ = std::make_unique<agent::Agent>(loop_, std::move(*context), *dialler_,
+                                            agent::Agent::Settings{.name = request_.name,
+                                                                   .served = {.instances = attachment::random_instance},
+                                                                   .datagrams = std::move(*datagrams)});
     if (!request_.configuration.consent_command.empty()) {
       consent_ = std::make_unique<ConsentCommand>(loop_, request_.configuration.consent_command);
     }
